@@ -1,0 +1,65 @@
+"""How a function becomes an actor: it gets its run, its payload checked against the catalog, and the toolbox.
+
+The message that Dramatiq carries has no arguments; the payload comes from the record, with the start of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+from periodiq import cron
+from pydantic import BaseModel
+
+from actors.toolbox import Toolbox
+from middleware.broker import LaneBroker
+from middleware.run import Delivery, Run
+from tasks.blobs import result_place
+
+P = TypeVar("P", bound=BaseModel)
+Work = Callable[[Run, Any, Toolbox], BaseModel | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A function that does the work of one type of task; `schedule` is a cron line of periodiq."""
+
+    task_name: str
+    work: Work
+    schedule: str | None = None
+
+
+def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
+    """Make `declared` an actor of this broker."""
+    spec = broker.catalog.get(declared.task_name, internal=True)
+
+    def perform() -> None:
+        run = _current_run()
+        payload = spec.payload.model_validate(run.payload)
+        result = declared.work(run, payload, tools)
+        if result is not None:
+            _keep_result(run, result, tools)
+
+    perform.__name__ = declared.work.__name__
+    periodic = {"periodic": cron(declared.schedule)} if declared.schedule else {}
+    dramatiq.actor(broker=broker, actor_name=spec.name, queue_name=spec.queue, **periodic)(perform)
+
+
+def _current_run() -> Run:
+    delivery = CurrentMessage.get_current_message()
+    assert isinstance(delivery, Delivery)
+    assert delivery.run is not None
+    return delivery.run
+
+
+def _keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
+    """A small result goes into the record, a large one into the blob store."""
+    text = result.model_dump_json()
+    if len(text.encode()) <= tools.settings.inline_result_bytes:
+        run.result = text
+        return
+    run.place = result_place(run.tenant, run.task_id)
+    tools.blobs.write(run.place, [text.encode()])

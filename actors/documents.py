@@ -1,0 +1,51 @@
+"""Document analysis: text, type, entities and deadlines of the files of a case."""
+
+from __future__ import annotations
+
+from actors.engines import ReadDocument, Report, SourceDocument
+from actors.toolbox import Toolbox
+from middleware.run import Run
+from tasks.blobs import document_place, text_place
+from tasks.payloads import AnalyzedDocument, DocumentOptions, DocumentsPayload, DocumentsResult
+
+
+def analyze(run: Run, payload: DocumentsPayload, tools: Toolbox) -> DocumentsResult:
+    """Analyse every document; one that can't be read costs its own `error`, never the others."""
+    return DocumentsResult(documents=analyze_all(run, payload.document_ids, payload.options, tools, run.report))
+
+
+def analyze_all(
+    run: Run, document_ids: tuple[str, ...], options: DocumentOptions, tools: Toolbox, report: Report
+) -> tuple[AnalyzedDocument, ...]:
+    """The analyses, in the order of the ids."""
+    share = 100 / len(document_ids) if document_ids else 0
+    return tuple(
+        _analyze_one(run, document_id, options, tools, _part(report, share * number, share))
+        for number, document_id in enumerate(document_ids)
+    )
+
+
+def _part(report: Report, done: float, share: float) -> Report:
+    return lambda percent, message: report(done + percent * share / 100, message)
+
+
+def _analyze_one(
+    run: Run, document_id: str, options: DocumentOptions, tools: Toolbox, report: Report
+) -> AnalyzedDocument:
+    document = tools.cases.document(run.tenant, document_id)
+    if document is None:
+        return AnalyzedDocument(document_id=document_id, error="gone: there is no such document any more")
+    path = tools.blobs.path(document_place(run.tenant, document.sha256))
+    if not path.is_file():
+        return AnalyzedDocument(document_id=document_id, error="gone: the document's bytes were deleted")
+    source = SourceDocument(document_id, path, document.filename, document.media_type)
+    read = tools.documents.analyze(source, options, options.reference_date or tools.today(), report)
+    return _keep_text(run, read, tools)
+
+
+def _keep_text(run: Run, read: ReadDocument, tools: Toolbox) -> AnalyzedDocument:
+    if not read.text:
+        return read.analysis
+    document_id = read.analysis.document_id
+    tools.blobs.write(text_place(run.tenant, document_id), [read.text.encode(errors="replace")])
+    return read.analysis.model_copy(update={"text_url": f"/api/documents/{document_id}/text"})

@@ -1,0 +1,46 @@
+"""The body of a worker process: loads the engines, runs tasks, and drains when it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from threading import Event
+from types import FrameType
+
+from tasks.readiness import announce_ready
+from tasks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def main(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0."""
+    # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from actors.main import declare_all
+    from middleware.broker import build_broker
+    from middleware.worker import LaneWorker
+
+    stop = _stop_on_signals()
+    broker = build_broker(settings)
+    declare_all(broker).warm()
+    worker = LaneWorker(broker, settings.threads)
+    worker.start()
+    announce_ready()
+    log.info("worker %s is ready with %d threads", broker.worker, settings.threads)
+    stop.wait()
+    log.info("worker %s drains", broker.worker)
+    worker.drain(settings.drain_timeout_s)
+    return 0
+
+
+def _stop_on_signals() -> Event:
+    stop = Event()
+
+    def heard(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, heard)
+    return stop

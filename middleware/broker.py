@@ -1,0 +1,260 @@
+"""Dramatiq's broker over the ledger: four lanes per queue instead of one list, a consumer that a bell wakes, and
+the stack of middleware in the order that it needs.
+
+The layout in Redis and the format of messages are Dramatiq's own, so dramatiq-dashboard reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+import socket
+from collections import deque
+from collections.abc import Iterable
+from threading import Event
+from time import sleep
+from typing import Any
+from uuid import UUID
+
+import redis
+from dramatiq import Broker, Consumer, Message
+from dramatiq.broker import MessageProxy
+from dramatiq.common import q_name
+from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.middleware import CurrentMessage
+from periodiq import PeriodiqMiddleware
+
+from middleware.interrupts import Interrupts
+from middleware.retries import LedgerRetries
+from middleware.run import Delivery
+from middleware.status import Status
+from middleware.time_limit import TimeLimit
+from tasks.catalog import CATALOG, Catalog
+from tasks.connection import connect
+from tasks.errors import IllegalMove, NotFound, Unavailable
+from tasks.ids import is_task_id
+from tasks.keys import Keys
+from tasks.ledger import Ledger
+from tasks.lifecycle import Priority, split_lane
+from tasks.settings import Settings
+from tasks.submission import Order, check
+
+log = logging.getLogger(__name__)
+AWAY_S = 0.5
+FALLBACK_S = 5.0
+"""How often an idle consumer looks though no bell rang: a net below the bell, not the way it works."""
+
+
+def worker_id() -> str:
+    """A name for this process that no other has had: host, process, and a random end."""
+    host = "".join(c if c.isalnum() or c == "-" else "-" for c in socket.gethostname())[:40]
+    return f"w-{host}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class LaneBroker(Broker):
+    """Enqueues through the ledger and consumes from its lanes."""
+
+    def __init__(self, ledger: Ledger, settings: Settings, catalog: Catalog = CATALOG) -> None:
+        self.ledger = ledger
+        self.settings = settings
+        self.catalog = catalog
+        self.interrupts = Interrupts()
+        self.worker = worker_id()
+        self.bell = Event()
+        self.draining = False
+        self.held: dict[str, Delivery] = {}
+        super().__init__(middleware=self._stack())
+        self.queues: set[str] = set()
+
+    def _stack(self) -> list[Any]:
+        """`before_*` hooks run in this order, `after_*` hooks in the reverse."""
+        return [
+            # First to know that a run begins, last to hear its verdict.
+            Status(self.ledger, self.interrupts, self.settings),
+            # Only gives actors their `periodic` option: which slot is whose is settled when it is enqueued.
+            PeriodiqMiddleware(),
+            # Decides before Status listens, after TimeLimit has let go.
+            LedgerRetries(),
+            # Tells the actor which message it is called for.
+            CurrentMessage(),
+            # Last to be armed and first to be lifted, so that no hook above is ever interrupted.
+            TimeLimit(self.interrupts),
+        ]
+
+    # ------------------------------------------------------------------- what dramatiq-dashboard looks at
+
+    @property
+    def client(self) -> redis.Redis:
+        return self.ledger.client
+
+    @property
+    def namespace(self) -> str:
+        return Keys(self.settings.namespace).queue_namespace
+
+    # -------------------------------------------------------------------------------------- Dramatiq's API
+
+    def declare_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def get_declared_queues(self) -> set[str]:
+        return self.queues.copy()
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Queue a message that came from Dramatiq's own API: an `actor.send()`, a schedule of periodiq, or the
+        requeue button of dramatiq-dashboard."""
+        self.emit_before("enqueue", message, delay)
+        message = self._requeue(message) or self._submit(message, delay)
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def _requeue(self, message: Message[Any]) -> Message[Any] | None:
+        if "redis_message_id" not in message.options:
+            return None
+        try:
+            self.ledger.requeue(message.message_id)
+        except (NotFound, IllegalMove) as refusal:
+            log.warning("task %s was not queued again: %s", message.message_id, refusal)
+        return message
+
+    def _submit(self, message: Message[Any], delay_ms: int | None) -> Message[Any]:
+        queue, priority = _route(message.queue_name)
+        order = Order(
+            task_name=message.actor_name,
+            args=message.args,
+            kwargs=message.kwargs,
+            queue=queue,
+            priority=message.options.get("priority", priority),
+            countdown_s=None if delay_ms is None else delay_ms / 1_000,
+            task_id=_id_of(message),
+            internal=True,
+        )
+        self.ledger.submit([check(order, self.catalog)])
+        return message
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> LaneConsumer:  # noqa: ARG002
+        return LaneConsumer(self, prefetch)
+
+    def ring(self) -> None:
+        """Wake the consumer: there may be work, or a free thread."""
+        self.bell.set()
+
+
+def _route(queue_name: str) -> tuple[str, str]:
+    name = q_name(queue_name)
+    try:
+        return split_lane(name)
+    except ValueError:
+        return name, Priority.NORMAL
+
+
+def _id_of(message: Message[Any]) -> str:
+    """One id per slot of a schedule, so that of two schedulers only the first has an effect."""
+    slot = message.options.get("scheduled_at")
+    if slot is not None:
+        digest = hashlib.sha256(f"{message.actor_name}/{slot}".encode()).digest()
+        return str(UUID(bytes=digest[:16], version=4))
+    return message.message_id if is_task_id(message.message_id) else str(UUID(message.message_id))
+
+
+class LaneConsumer(Consumer):
+    """Takes from all queues at once, as many messages as there are free threads, the most urgent first.
+
+    One consumer for all queues, because "the most urgent" and "a free thread" are questions to the whole process:
+    with one consumer per queue a low task of one queue would take the thread that a critical one of another needs.
+    """
+
+    def __init__(self, broker: LaneBroker, prefetch: int) -> None:
+        self._broker = broker
+        self._prefetch = prefetch
+        self._queues = deque(sorted(broker.queues))
+        self._fetched: deque[Delivery] = deque()
+        self._unsure = False
+
+    def __next__(self) -> Delivery | None:
+        if not self._fetched:
+            # Cleared before looking: a bell that rings from here on is not missed.
+            self._broker.bell.clear()
+            self._fetch()
+        if self._fetched:
+            return self._fetched.popleft()
+        self._broker.bell.wait(FALLBACK_S)
+        return None
+
+    def _fetch(self) -> None:
+        free = self._prefetch - len(self._broker.held)
+        if free <= 0 or self._broker.draining:
+            return
+        self._queues.rotate(-1)
+        try:
+            self._reclaim_if_unsure()
+            messages = self._broker.ledger.fetch(self._broker.worker, list(self._queues), free)
+        except Unavailable as error:
+            self._unsure = True
+            log.warning("Redis is away (%s); the consumer tries again", error)
+            self._broker.bell.wait(AWAY_S)
+            return
+        for message in messages:
+            self._take(message)
+
+    def _reclaim_if_unsure(self) -> None:
+        """The answer to the last fetch may have been lost on its way, with tasks in it that nobody else knows of."""
+        if self._unsure:
+            self._broker.ledger.reclaim(self._broker.worker, list(self._broker.held))
+            self._unsure = False
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            delivery = Delivery(Message.decode(raw), self._broker.worker)
+        except (DecodeError, KeyError, ValueError, TypeError):
+            log.exception("a message that no worker can read was dropped")
+            return
+        if delivery.message_id not in self._broker.held:
+            self._broker.held[delivery.message_id] = delivery
+            self._fetched.append(delivery)
+
+    def ack(self, message: MessageProxy) -> None:
+        """Write how the run ended, which acks its message in the same step; repeated until it lands."""
+        assert isinstance(message, Delivery)
+        if not self._write_until_it_lands(message):
+            log.info("task %s run %d was superseded", message.message_id, message.hold.run)
+        self._let_go(message)
+
+    nack = ack
+
+    def _write_until_it_lands(self, delivery: Delivery) -> bool:
+        while True:
+            try:
+                return delivery.outcome.write(self._broker.ledger, delivery.hold)
+            except Unavailable as error:
+                log.warning("the end of task %s waits for Redis (%s)", delivery.message_id, error)
+                sleep(AWAY_S)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Hand back what was fetched and not begun; called when the worker stops."""
+        for message in messages:
+            assert isinstance(message, Delivery)
+            try:
+                self._broker.ledger.hand_back(message.hold, begun=False)
+            except Unavailable as error:
+                raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+            self._let_go(message)
+
+    def _let_go(self, delivery: Delivery) -> None:
+        self._broker.held.pop(delivery.message_id, None)
+        self._broker.ring()
+
+    def close(self) -> None:
+        self._broker.ring()
+
+
+def build_broker(settings: Settings, catalog: Catalog = CATALOG) -> LaneBroker:
+    """A broker over the Redis of the settings, with every queue of the catalog declared."""
+    broker = LaneBroker(Ledger(connect(settings), settings, catalog), settings, catalog)
+    for queue in catalog.queues:
+        broker.declare_queue(queue)
+    return broker

@@ -1,0 +1,80 @@
+"""Which thread runs which task, and how it is interrupted: by a time limit, a cancellation or a shutdown.
+
+An interrupt is an exception raised in the thread from outside (CPython's `PyThreadState_SetAsyncExc`). Three rules
+keep it from hitting the wrong code: raising and leaving share a lock, a run is interrupted at most once, and a
+thread that leaves clears what was set but not yet raised.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock, get_ident
+
+from dramatiq.middleware import Interrupt
+from dramatiq.middleware.threading import raise_thread_exception
+
+from tasks.ledger import Hold
+
+EARLY_AT_MOST = 1_000
+
+
+@dataclass(slots=True)
+class _Running:
+    hold: Hold
+    thread: int
+    interrupted: bool = False
+
+
+class Interrupts:
+    """The runs that are going on in this process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: dict[str, _Running] = {}
+        self._early: OrderedDict[tuple[str, int], type[Interrupt]] = OrderedDict()
+
+    def enter(self, hold: Hold) -> None:
+        """The calling thread begins this run, and may be interrupted from now on."""
+        with self._lock:
+            self._running[hold.task_id] = _Running(hold, get_ident())
+            early = self._early.pop((hold.task_id, hold.run), None)
+        if early is not None:
+            self.interrupt(hold.task_id, early)
+
+    def interrupt_soon(self, task_id: str, run: int, reason: type[Interrupt]) -> None:
+        """Interrupt this run, also where it is only about to be entered: a wish that comes between its start and
+        its entry is kept for it."""
+        if self.interrupt(task_id, reason, run):
+            return
+        with self._lock:
+            self._early[(task_id, run)] = reason
+            while len(self._early) > EARLY_AT_MOST:
+                self._early.popitem(last=False)
+
+    def leave(self, hold: Hold) -> None:
+        """The calling thread has ended this run; an interrupt that is on its way is taken back."""
+        with self._lock:
+            running = self._running.pop(hold.task_id, None)
+        if running is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(running.thread), None)
+
+    def interrupt(self, task_id: str, reason: type[Interrupt], run: int | None = None) -> bool:
+        """Raise `reason` in the thread of this task's run. False where it isn't running here any more."""
+        with self._lock:
+            running = self._running.get(task_id)
+            if running is None or running.interrupted or run not in (None, running.hold.run):
+                return False
+            running.interrupted = True
+            _raise_in(running.thread, reason)
+            return True
+
+    def holds(self) -> list[Hold]:
+        """The runs that are going on just now."""
+        with self._lock:
+            return [running.hold for running in self._running.values()]
+
+
+def _raise_in(thread: int, reason: type[Interrupt]) -> None:
+    raise_thread_exception(thread, reason)  # type: ignore[no-untyped-call]

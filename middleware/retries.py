@@ -1,0 +1,93 @@
+"""Decides what becomes of a run that raised: run again later, dead letter, cancelled, or handed back.
+
+The numbers are the task's own (`max_retries`, `min_backoff_s`, `max_backoff_s`), taken from its record. Stock
+Dramatiq would enqueue the retry here and lose the task if that failed; here the verdict is only noted, and the
+retry is written in the same step as the end of the run.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import traceback
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from dramatiq import Broker, Retry
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware import Retries
+
+from middleware.run import Cancelled, Delivery, Failed, HandedBack, Outcome, Retrying, ShuttingDown, WasCancelled
+from tasks.clock import now_ms
+from tasks.errors import DespachoError, PermanentFailure
+from tasks.ledger import Started
+
+log = logging.getLogger(__name__)
+
+
+class LedgerRetries(Retries):
+    """Dramatiq's Retries, with the verdict left to the ledger."""
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,  # noqa: ARG002
+        exception: BaseException | None = None,
+    ) -> None:
+        assert isinstance(message, Delivery)
+        if exception is None or message.run is None:
+            return
+        throws = broker.get_actor(message.actor_name).options.get("throws")
+        message.outcome = verdict(message.run.started, exception, throws)
+        if isinstance(message.outcome, Failed):
+            message.fail()
+        log.info("task %s run %d ended with %s", message.message_id, message.hold.run, type(exception).__name__)
+
+
+def verdict(started: Started, exception: BaseException, throws: Any = None) -> Outcome:
+    """What a run that raised `exception` comes to."""
+    if isinstance(exception, Cancelled):
+        return WasCancelled()
+    if isinstance(exception, ShuttingDown):
+        return HandedBack()
+    permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
+    if permanent or started.retries >= started.options["max_retries"]:
+        return Failed(describe(exception, started, retryable=False))
+    return Retrying(_delay_ms(started, exception), describe(exception, started, retryable=True))
+
+
+def _delay_ms(started: Started, exception: BaseException) -> int:
+    asked = exception.delay if isinstance(exception, Retry) else None
+    return backoff_ms(started.options, started.retries) if asked is None else int(asked)
+
+
+def backoff_ms(options: Mapping[str, Any], retries: int) -> int:
+    """`min_backoff_s` doubled with each retry, at most `max_backoff_s`, then up to a quarter off it at random, so
+    that tasks which failed together don't come back together."""
+    doubled = float(options["min_backoff_s"]) * 2 ** min(retries, 62)
+    capped = min(doubled, float(options["max_backoff_s"]))
+    return round(1_000 * capped * random.uniform(0.75, 1.0))
+
+
+def describe(exception: BaseException, started: Started, *, retryable: bool) -> dict[str, Any]:
+    """The error as the record keeps it. The text of a foreign exception may hold a client's words, so of those
+    only the type and the place are kept."""
+    return {
+        "type": type(exception).__name__,
+        "message": str(exception) if isinstance(exception, DespachoError) else place(exception),
+        "attempt": started.retries + 1,
+        "at": now_ms(),
+        "retryable": retryable,
+    }
+
+
+def place(exception: BaseException) -> str:
+    """Where it was raised: the file's last two parts and the function, which stay the same over releases."""
+    frames = traceback.extract_tb(exception.__traceback__)
+    if not frames:
+        return "raised outside of the actor"
+    last = frames[-1]
+    return f"raised in {'/'.join(PurePath(last.filename).parts[-2:])}, {last.name}"

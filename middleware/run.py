@@ -1,0 +1,176 @@
+"""One run of a task, as its actor sees it, and the ways in which it can end.
+
+The run holds the fence (`Hold`) with which every write of it passes the ledger. How it ended is decided once, by
+the middleware, as an `Outcome`; the consumer writes it together with the ack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+from dramatiq import Message
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware import Interrupt
+
+from tasks.errors import Unavailable
+from tasks.ledger import Hold, Ledger, Started
+
+BURST = 5.0
+"""Progress reports that may follow each other at once: the steps of a short task are all seen."""
+
+
+class Cancelled(Interrupt):
+    """Raised in the thread of a run whose end was wished for."""
+
+
+class ShuttingDown(Interrupt):
+    """Raised in the thread of a run that outlasted the time its worker had to stop."""
+
+
+class Superseded(Interrupt):
+    """The run was given up for dead and another one goes on: nothing it does counts any more."""
+
+
+class Outcome(Protocol):
+    """How a run ended. `write` moves the task and acks its message in one step."""
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    result: str = ""
+    place: str = ""
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.succeed(hold, self.result, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Runs again after `delay_ms`. One that isn't `counted` was nobody's failure and uses up no attempt."""
+
+    delay_ms: int
+    error: dict[str, Any] | None = None
+    counted: bool = True
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: dict[str, Any]
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.fail(hold, self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class WasCancelled:
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.cancelled(hold)
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitsChildren:
+    """The run is over, the task isn't: it goes on when its last child has ended."""
+
+    on_error: str = ""
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.await_children(hold, self.on_error)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """The run ends unfinished and costs nothing: another worker takes the task up at once."""
+
+    begun: bool = True
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.hand_back(hold, begun=self.begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The ledger refused the run, and struck the worker's hold while it did."""
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:  # noqa: ARG002
+        return False
+
+
+@dataclass(slots=True)
+class Run:
+    """What an actor knows of the run it is in. `result` is JSON, or lies at `place` in the blob store."""
+
+    hold: Hold
+    started: Started
+    ledger: Ledger
+    progress_interval_s: float = 0.25
+    result: str = ""
+    place: str = ""
+    awaits_children: bool = False
+    on_error: str = ""
+    _budget: float = field(default=BURST, init=False)
+    _told: float = field(default_factory=monotonic, init=False)
+
+    @property
+    def task_id(self) -> str:
+        return self.hold.task_id
+
+    @property
+    def number(self) -> int:
+        return self.hold.run
+
+    @property
+    def tenant(self) -> str:
+        return self.started.tenant
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        return self.started.payload
+
+    def report(self, percent: float, message: str) -> None:
+        """Tell how far the run has come. The first few reports pass at once, then a few a second; the rest is
+        held back.
+
+        Raises `Cancelled` where the task's end is wished for and `Superseded` where the run no longer counts. A
+        Redis that is away costs a report, never the run.
+        """
+        if not self._may_tell():
+            return
+        try:
+            answer = self.ledger.progress(self.hold, min(max(percent, 0.0), 100.0), message[:500])
+        except Unavailable:
+            return
+        if answer == "cancel":
+            raise Cancelled
+        if answer == "lost":
+            raise Superseded
+
+    def _may_tell(self) -> bool:
+        now = monotonic()
+        earned = (now - self._told) / self.progress_interval_s if self.progress_interval_s else BURST
+        self._budget, self._told = min(BURST, self._budget + earned), now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
+
+
+class Delivery(MessageProxy):
+    """A message in a worker's hands. Until something else is decided, it is handed back."""
+
+    def __init__(self, message: Message[Any], worker: str) -> None:
+        super().__init__(message)
+        self.hold = Hold(message.message_id, int(message.options["run"]), worker, message.queue_name)
+        self.run: Run | None = None
+        self.outcome: Outcome = HandedBack(begun=False)
+
+    def begin(self, run: Run) -> None:
+        self.run = run
+        self.outcome = HandedBack()

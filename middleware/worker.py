@@ -1,0 +1,147 @@
+"""Dramatiq's worker with one consumer for all queues, and a stop that hands back what it can't finish."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from functools import partial
+from time import monotonic, sleep
+from typing import Any
+
+from dramatiq import Worker
+from dramatiq.broker import MessageProxy
+from dramatiq.common import iter_queue
+from dramatiq.errors import BrokerConnectionError
+from dramatiq.middleware import Interrupt
+from dramatiq.worker import ConsumerThread, WorkerThread
+
+from middleware.broker import LaneBroker
+from middleware.listener import Listener
+from middleware.pulse import Pulse
+from middleware.run import Delivery, HandedBack, ShuttingDown
+from tasks.errors import Unavailable
+
+log = logging.getLogger(__name__)
+IDLE_MS = 250
+"""How long a thread without work waits before it looks whether it should stop."""
+LAST_WORDS_S = 2.0
+"""How long an interrupted run may take to end."""
+
+
+class _OneConsumer(dict[str, ConsumerThread]):
+    """Dramatiq asks for a message's consumer by the name of its queue; here all lanes have the same one."""
+
+    def __missing__(self, queue_name: str) -> ConsumerThread:
+        return next(iter(self.values()))
+
+
+class _SteadyThread(WorkerThread):
+    """A worker thread that an interrupt can't kill: one that arrives after the run has ended is told and dropped."""
+
+    def process_message(self, message: MessageProxy) -> None:
+        try:
+            super().process_message(message)
+        except Interrupt as late:
+            log.warning("%s came after the end of task %s", type(late).__name__, message.message_id)
+
+
+class LaneWorker(Worker):
+    """Threads over one `LaneBroker`. Don't run more than one per process."""
+
+    broker: LaneBroker
+
+    def __init__(self, broker: LaneBroker, threads: int) -> None:
+        super().__init__(broker, worker_threads=threads, worker_timeout=IDLE_MS)
+        self.consumers = _OneConsumer()
+        # No deeper than the threads: what lies in a worker's memory is lost to every more urgent task.
+        self.queue_prefetch = threads
+        self.pulse = Pulse(broker.ledger, broker.interrupts, broker.settings, self._describe)
+        self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.promote_soon)
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "host": socket.gethostname(),
+            "threads": self.worker_threads,
+            "task_names": sorted(self.broker.actors),
+        }
+
+    def start(self) -> None:
+        self.pulse.start(self.broker.worker)
+        self.listener.start()
+        super().start()
+
+    def _add_consumer(self, queue_name: str, *, delay: bool = False) -> None:
+        if not self.consumers and not delay:
+            super()._add_consumer(queue_name)
+
+    def _add_worker(self) -> None:
+        thread = _SteadyThread(
+            broker=self.broker,
+            consumers=self.consumers,
+            work_queue=self.work_queue,
+            worker_timeout=self.worker_timeout,
+        )
+        thread.start()
+        self.workers.append(thread)
+
+    # ------------------------------------------------------------------------------------------- the end
+
+    def drain(self, timeout_s: float) -> None:
+        """Take nothing new, let running tasks finish for so long, hand back the rest, and stop."""
+        self.broker.draining = True
+        self.broker.ring()
+        self._hand_back_unbegun()
+        if not _within(timeout_s, self._idle):
+            for hold in self.broker.interrupts.holds():
+                self.broker.interrupts.interrupt(hold.task_id, ShuttingDown)
+            _within(LAST_WORDS_S, self._idle)
+        self._hand_back_unfinished()
+        self._stop_consuming()
+        self.stop(timeout=1_000)
+        self._leave()
+
+    def _idle(self) -> bool:
+        return not self.broker.held
+
+    def _hand_back_unbegun(self) -> None:
+        """Whatever no thread has taken up yet is another worker's."""
+        for item in iter_queue(self.work_queue):  # type: ignore[no-untyped-call]
+            _try(partial(self.consumers["any"].requeue_messages, [item.message]))
+            self.work_queue.task_done()
+
+    def _hand_back_unfinished(self) -> None:
+        """A run that hears no interrupt (it is in native code) is fenced off here; it ends with the process."""
+        for delivery in list(self.broker.held.values()):
+            _try(partial(_write_back, self.broker, delivery))
+
+    def _stop_consuming(self) -> None:
+        """The consumer looks whether it should stop when its bell rings, not before."""
+        for consumer in self.consumers.values():
+            consumer.stop()
+        self.broker.ring()
+
+    def _leave(self) -> None:
+        self.pulse.stop()
+        self.listener.stop()
+        _try(partial(self.broker.ledger.retire, self.broker.worker))
+
+
+def _write_back(broker: LaneBroker, delivery: Delivery) -> None:
+    HandedBack(begun=delivery.run is not None).write(broker.ledger, delivery.hold)
+
+
+def _try(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except (Unavailable, BrokerConnectionError):
+        log.warning("Redis is away: what this worker held is taken back by the reaper")
+
+
+def _within(timeout_s: float, condition: Callable[[], bool]) -> bool:
+    deadline = monotonic() + timeout_s
+    while not condition():
+        if monotonic() >= deadline:
+            return False
+        sleep(0.02)
+    return True

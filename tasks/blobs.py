@@ -1,0 +1,70 @@
+"""The blob store: large bytes (documents, their text, large results) that don't belong into Redis.
+
+A place is a relative path of safe segments. The folder store writes beside the target and renames, so a reader
+never sees half a blob and a kill leaves at most a temporary file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+_SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+
+
+class FolderBlobs:
+    """Blobs as files below one folder, which every process of an installation shares."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, place: str) -> Path:
+        """Where a blob lies. Raises `ValueError` for a place that could lead out of the folder."""
+        segments = place.split("/")
+        if not all(_SEGMENT.match(segment) for segment in segments):
+            raise ValueError("a place is made of safe segments")
+        return self.root.joinpath(*segments)
+
+    def write(self, place: str, chunks: Iterable[bytes]) -> int:
+        """Store the chunks, replacing what was there; returns the size in bytes."""
+        target = self.path(place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
+            try:
+                size = sum(file.write(chunk) for chunk in chunks)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(file.name, target)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        return size
+
+    def read(self, place: str) -> bytes:
+        """The whole blob. Raises `FileNotFoundError`."""
+        return self.path(place).read_bytes()
+
+    def exists(self, place: str) -> bool:
+        return self.path(place).is_file()
+
+    def delete(self, place: str) -> None:
+        """Forget a blob; one that is gone already is no error."""
+        self.path(place).unlink(missing_ok=True)
+
+
+def document_place(tenant: str, sha256: str) -> str:
+    """The bytes of a document; the same bytes of one tenant lie there once."""
+    return f"documents/{tenant}/{sha256[:2]}/{sha256}"
+
+
+def text_place(tenant: str, document_id: str) -> str:
+    """The text that was read out of a document."""
+    return f"texts/{tenant}/{document_id}.txt"
+
+
+def result_place(tenant: str, task_id: str, suffix: str = "json") -> str:
+    """A result that is too large for Redis."""
+    return f"results/{tenant}/{task_id}.{suffix}"

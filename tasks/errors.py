@@ -1,0 +1,77 @@
+"""The whole tree of errors, in one place: each class says what is true when it is raised.
+
+HTTP status codes are given to them at the edge (`gateway/problems.py`), nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class DespachoError(Exception):
+    """Base of every error that Despacho raises on purpose. Its text never holds a client's words."""
+
+
+class SettingsError(DespachoError):
+    """A setting is missing or wrong; the text names the variable and the remedy, on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong with an input: the path of the field and what would be right."""
+
+    field: str
+    message: str
+
+
+class InvalidInput(DespachoError):
+    """The caller's input is wrong and nothing was changed."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
+        self.errors = errors
+
+    @classmethod
+    def of(cls, field: str, message: str) -> InvalidInput:
+        return cls([FieldError(field, message)])
+
+
+class NotFound(DespachoError):
+    """There is no such thing for this tenant, whether or not another tenant has it."""
+
+
+class IllegalMove(DespachoError):
+    """The task is in a state from which this move is not allowed."""
+
+    def __init__(self, move: str, status: str) -> None:
+        super().__init__(f"a task that is {status} can't {move}")
+        self.move = move
+        self.status = status
+
+
+class IdempotencyMismatch(DespachoError):
+    """The Idempotency-Key was used before, with another body."""
+
+
+class QueueFull(DespachoError):
+    """The bound on waiting tasks is reached; nothing was queued. It passes by itself."""
+
+
+class Unavailable(DespachoError):
+    """Redis can't be reached or refuses writes; nothing is known to have changed. It passes by itself."""
+
+
+class PermanentFailure(DespachoError):
+    """The task can't succeed by being run again: it fails at once, with no retry."""
+
+
+class CaseGone(PermanentFailure):
+    """The case that the task works on was deleted, or never had a conversation."""
+
+
+class DocumentGone(PermanentFailure):
+    """A document that the task works on was deleted."""
+
+
+class WorkerCrashed(PermanentFailure):
+    """Several workers in a row died while they ran this task."""

@@ -1,0 +1,108 @@
+"""Every key and channel in Redis: its pattern, its type, who writes it, and what bounds it.
+
+Python formats keys with the functions of `Keys`; the scripts get the same functions in Lua, generated from the
+same table, so that a key is spelled once. Nothing outside `tasks/` names a key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from string import Formatter
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One kind of key. `bound` says what keeps it from growing for ever: a TTL, or what limits its size."""
+
+    name: str
+    pattern: str
+    type: str
+    writer: str
+    bound: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(name for _, name, _, _ in Formatter().parse(self.pattern) if name)
+
+
+KEYS: tuple[Key, ...] = (
+    Key("seq", "seq", "string", "every script that moves a task", "one number"),
+    Key("task", "task:{id}", "hash", "ledger", "TTL: retention after the end; waiting ones by max_waiting"),
+    # The transport: Dramatiq's own layout, so that dramatiq-dashboard reads it.
+    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting"),
+    Key("messages", "mq:{lane}.msgs", "hash", "ledger", "one field per waiting or running task"),
+    Key("delayed_messages", "mq:{lane}.DQ.msgs", "hash", "ledger", "one field per delayed task"),
+    Key("dead", "mq:{lane}.XQ", "zset", "ledger", "one member per failed task, leaves with its record"),
+    Key("dead_messages", "mq:{lane}.XQ.msgs", "hash", "ledger", "one field per failed task"),
+    Key("acks", "mq:__acks__.{worker}.{lane}", "set", "ledger", "the worker's threads; emptied by the reaper"),
+    Key("heartbeats", "mq:__heartbeats__", "zset", "ledger", "one member per worker, removed by the reaper"),
+    Key("delayed", "delayed", "zset", "ledger", "one member per delayed task"),
+    Key("paused", "paused", "hash", "ledger", "one field per declared queue"),
+    Key("worker", "worker:{worker}", "string", "ledger", "TTL: three heartbeat timeouts"),
+    Key("reaper", "reaper", "string", "ledger", "TTL: the sweep interval"),
+    # What is looked up.
+    Key("tenants", "tenants", "set", "ledger", "one member per tenant"),
+    Key("index", "index:{tenant}", "zset", "ledger", "one member per kept task"),
+    Key("by_status", "index:{tenant}:status:{status}", "zset", "ledger", "one member per kept task"),
+    Key("by_name", "index:{tenant}:name:{task_name}", "zset", "ledger", "one member per kept task"),
+    Key("by_case", "index:{tenant}:case:{case}", "zset", "ledger", "one member per kept task"),
+    Key("children", "children:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
+    Key("held", "held:{id}", "list", "ledger", "TTL: retention; 10,000 members"),
+    Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
+    Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
+    Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries; TTL: retention"),
+    Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 26 h"),
+    # Cases, documents, identity, reports.
+    Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),
+    Key(
+        "case_documents",
+        "case:{tenant}:{case}:documents",
+        "set",
+        "cases",
+        "TTL: case_retention; 1,000 members",
+    ),
+    Key("document", "document:{tenant}:{id}", "hash", "cases", "TTL: case_retention"),
+    Key("blob_users", "blob:{tenant}:{digest}", "set", "cases", "TTL: case_retention"),
+    Key("api_key", "apikey:{id}", "hash", "api_keys", "10,000 keys"),
+    Key("api_keys", "apikeys", "set", "api_keys", "10,000 members"),
+    Key("session", "session:{digest}", "string", "api_keys", "TTL: 12 h"),
+    Key("ticket", "ticket:{digest}", "hash", "api_keys", "TTL: 60 s, then 1 h from the first connect"),
+    Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
+    Key("reports", "reports", "zset", "reports", "1,000 members"),
+)
+
+CHANNELS: tuple[Key, ...] = (
+    Key("bell", "bell", "channel", "ledger", "wakes idle workers; carries the lane"),
+    Key("control", "control", "channel", "ledger", "`cancel <task id> <run>`, heard by every worker"),
+    Key("task_events", "events:task:{id}", "channel", "ledger", "every event of one task"),
+    Key("case_events", "events:case:{tenant}:{case}", "channel", "ledger", "every event of a case's tasks"),
+    Key("tenant_events", "events:tenant:{tenant}", "channel", "ledger", "every event of a tenant's tasks"),
+)
+
+_BY_NAME = {key.name: key for key in (*KEYS, *CHANNELS)}
+
+
+class Keys:
+    """Formats keys for one namespace: `Keys("despacho").of("task", id="t1")` is `despacho:task:t1`."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def of(self, name: str, **fields: str) -> str:
+        return f"{self.namespace}:{_BY_NAME[name].pattern.format(**fields)}"
+
+    @property
+    def queue_namespace(self) -> str:
+        """The namespace in which Dramatiq's key layout begins, for dramatiq-dashboard."""
+        return f"{self.namespace}:mq"
+
+
+def lua_functions() -> str:
+    """The same formatters in Lua: `key.task(id)` and so on, over the namespace in `NS`."""
+    return "local key = {}\n" + "\n".join(_lua_function(key) for key in _BY_NAME.values())
+
+
+def _lua_function(key: Key) -> str:
+    parts = [f"'{p}'" if i % 2 == 0 else p for i, p in enumerate(re.split(r"[{}]", f":{key.pattern}")) if p]
+    return f"function key.{key.name}({', '.join(key.fields)}) return NS .. {' .. '.join(parts)} end"

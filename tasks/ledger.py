@@ -1,0 +1,272 @@
+"""The only writer of tasks, for the synchronous world of workers: one method per script, of the same name.
+
+Each method says in words what its script does; what the script takes and returns is written on top of the script.
+Reading is `reader.py`'s, for the asynchronous world of the gateway.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from pydantic_core import from_json
+from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
+
+from tasks import scripts
+from tasks.catalog import CATALOG, Catalog
+from tasks.errors import IdempotencyMismatch, IllegalMove, InvalidInput, NotFound, QueueFull, Unavailable
+from tasks.keys import Keys
+from tasks.lifecycle import Move, allowed_from
+from tasks.record import RECORD_FIELDS, Task, compact_json, parse_task
+from tasks.settings import Settings
+from tasks.submission import NewTask
+
+ANY_TENANT = "*"
+IDEMPOTENCY_TTL_MS = 24 * 3_600_000
+PROMOTE_AT_ONCE = 200
+EXPIRE_AT_ONCE = 200
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    OutOfMemoryError,
+)
+"""What redis-py raises when the server can't be reached or can't take writes just now."""
+
+
+@contextmanager
+def redis_faults() -> Iterator[None]:
+    """Tells a Redis that is away or full as `Unavailable`."""
+    try:
+        yield
+    except AWAY as error:
+        raise Unavailable(type(error).__name__) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The ids, in the order in which the tasks were given; `replayed` where an Idempotency-Key was known."""
+
+    task_ids: tuple[str, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A digest of tenant, route and key, and the fingerprint of the body that came with it."""
+
+    digest: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that has begun: what the worker needs for it."""
+
+    payload: dict[str, Any]
+    options: dict[str, Any]
+    tenant: str
+    case_id: str | None
+    parent_id: str | None
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A worker's hold on one run of one task: the fence that every write of the run has to pass."""
+
+    task_id: str
+    run: int
+    worker: str
+    lane: str
+
+    def arguments(self) -> list[str | int]:
+        return [self.task_id, self.run, self.worker, self.lane]
+
+
+def submit_arguments(
+    tasks: Sequence[NewTask], max_waiting: int, idempotency: Idempotency, catalog: Catalog
+) -> list[str | int]:
+    """The arguments of `submit`. Raises `InvalidInput` for a queue that nobody declared."""
+    for task in tasks:
+        catalog.check_queue(task.queue)
+    head: list[str | int] = [max_waiting, idempotency.digest, idempotency.fingerprint, IDEMPOTENCY_TTL_MS]
+    return head + list(itertools.chain.from_iterable(task.arguments() for task in tasks))
+
+
+def parse_submitted(answer: list[bytes]) -> Submitted:
+    """Reads the answer of `submit`; its refusals become errors."""
+    verdict, *ids = (part.decode() for part in answer)
+    if verdict == "mismatch":
+        raise IdempotencyMismatch("the Idempotency-Key was used with another body")
+    if verdict == "full":
+        raise QueueFull(f"too many tasks are waiting in {ids[0]}")
+    if verdict == "orphan":
+        raise IllegalMove("take children", "not running")
+    return Submitted(tuple(ids), replayed=verdict == "replayed")
+
+
+def parse_move(move: Move, answer: list[bytes]) -> str:
+    """Reads the answer of `cancel` or `requeue`; its refusals become errors."""
+    verdict, *rest = (part.decode() for part in answer)
+    if verdict == "gone":
+        raise NotFound("there is no such task")
+    if verdict == "refused":
+        raise IllegalMove(move.value, rest[0])
+    return verdict
+
+
+class Ledger:
+    """All moves of tasks. Every method raises `Unavailable` when Redis is away; all may be called again then."""
+
+    def __init__(self, client: redis.Redis, settings: Settings, catalog: Catalog = CATALOG) -> None:
+        self.client = client
+        self.keys = Keys(settings.namespace)
+        self.catalog = catalog
+        self._settings = settings
+        self._retention_ms = settings.retention_s * 1_000
+        self._scripts = {name: client.register_script(scripts.source(name)) for name in scripts.NAMES}
+        self._tokens = itertools.count()
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        with redis_faults():
+            return self._scripts[name](keys=[self.keys.namespace], args=arguments)
+
+    # ------------------------------------------------------------------------------------------ submit
+
+    def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
+        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is."""
+        if not tasks:
+            raise InvalidInput.of("tasks", "must hold at least one task")
+        arguments = submit_arguments(tasks, self._settings.max_waiting, idempotency, self.catalog)
+        return parse_submitted(self._call("submit", *arguments))
+
+    # ------------------------------------------------------------------------------------------- a run
+
+    def fetch(self, worker: str, queues: Sequence[str], most: int) -> list[bytes]:
+        """Take up to `most` messages, the most urgent first; equals in the order of `queues`."""
+        return list(self._call("fetch", worker, most, *queues))
+
+    def start(self, hold: Hold) -> Started | None:
+        """Begin the run; `None` where it may not begin (cancelled, gone, begun elsewhere)."""
+        token = f"{hold.worker}/{next(self._tokens)}"
+        answer = self._call("start", *hold.arguments(), allowed_from(Move.START), token, self._retention_ms)
+        if answer[0] == b"refused":
+            return None
+        _, payload, options, tenant, case, parent, retries = answer
+        return Started(
+            payload=from_json(payload),
+            options=from_json(options),
+            tenant=tenant.decode(),
+            case_id=case.decode() or None,
+            parent_id=parent.decode() or None,
+            retries=retries,
+        )
+
+    def progress(self, hold: Hold, percent: float, message: str) -> str:
+        """Tell how far the run has come; the answer is `go_on`, `cancel` or `lost`."""
+        arguments = (hold.task_id, hold.run, f"{percent:g}", message, allowed_from(Move.PROGRESS))
+        return str(self._call("progress", *arguments).decode())
+
+    def succeed(self, hold: Hold, result: str, place: str = "") -> bool:
+        """End the run well. `result` is JSON; a large one lies at `place` in the blob store instead."""
+        allowed = allowed_from(Move.SUCCEED)
+        return self._ended("succeed", *hold.arguments(), allowed, self._retention_ms, result, place)
+
+    def retry(self, hold: Hold, delay_ms: int, error: dict[str, Any] | None, *, counted: bool = True) -> bool:
+        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt."""
+        problem = compact_json(error) if error else ""
+        allowed, flag = allowed_from(Move.RETRY), "1" if counted else ""
+        return self._ended("retry", *hold.arguments(), allowed, delay_ms, problem, self._retention_ms, flag)
+
+    def fail(self, hold: Hold, error: dict[str, Any]) -> bool:
+        """End the task for good: it becomes a dead letter."""
+        allowed = allowed_from(Move.FAIL)
+        return self._ended("fail", *hold.arguments(), allowed, compact_json(error), self._retention_ms)
+
+    def cancelled(self, hold: Hold) -> bool:
+        """End a run that was interrupted on request."""
+        return self._ended("cancelled", *hold.arguments(), allowed_from(Move.CANCEL), self._retention_ms)
+
+    def await_children(self, hold: Hold, on_error: str = "") -> bool:
+        """End a parent's run, not the parent: it goes on when its last child has ended. With `abort`, children
+        that have not begun when one fails are cancelled."""
+        return self._ended("await_children", *hold.arguments(), allowed_from(Move.PROGRESS), on_error)
+
+    def hand_back(self, hold: Hold, *, begun: bool) -> bool:
+        """Put back, at the head of its lane, what this worker will not finish."""
+        run = hold.run if begun else ""
+        return self._ended("hand_back", hold.worker, hold.lane, run, hold.task_id, self._retention_ms)
+
+    def _ended(self, name: str, *arguments: Any) -> bool:
+        return bool(self._call(name, *arguments) == b"done")
+
+    # ---------------------------------------------------------------------------------------- on request
+
+    def cancel(self, task_id: str, tenant: str = ANY_TENANT) -> str:
+        """`cancelled`, or `cancelling` where a worker must hear of it first. Raises `NotFound`, `IllegalMove`."""
+        allowed = allowed_from(Move.CANCEL)
+        return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms))
+
+    def requeue(self, task_id: str, tenant: str = ANY_TENANT) -> str:
+        """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""
+        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE)))
+
+    # ------------------------------------------------------------------------------------------ upkeep
+
+    def promote(self) -> tuple[int, int]:
+        """Queue what has become due; how many, and the ms until the next one (-1: there is none)."""
+        moved, following = self._call("promote", allowed_from(Move.DUE), PROMOTE_AT_ONCE)
+        return moved, following
+
+    def beat(self, worker: str, description: dict[str, Any]) -> None:
+        """Tell that this worker lives."""
+        ttl_ms = int(self._settings.heartbeat_timeout_s * 3_000)
+        self._call("beat", worker, compact_json(description), ttl_ms)
+
+    def reap(self) -> dict[str, int]:
+        """Take back what dead workers held: the workers, and how many tasks each had."""
+        report = self._call(
+            "reap",
+            int(self._settings.heartbeat_timeout_s * 1_000),
+            int(self._settings.sweep_interval_s * 1_000),
+            self._settings.max_crashes,
+            self._retention_ms,
+            *self.catalog.lanes,
+        )
+        return dict(zip((w.decode() for w in report[::2]), report[1::2], strict=True))
+
+    def reclaim(self, worker: str, held: Iterable[str]) -> int:
+        """Put back what the server thinks this worker holds and the worker doesn't know of."""
+        lanes = self.catalog.lanes
+        return int(self._call("reclaim", worker, len(lanes), *lanes, *held))
+
+    def tasks(self, task_ids: Sequence[str]) -> list[Task]:
+        """The records of these ids, in their order; those that are gone are left out."""
+        pipe = self.client.pipeline(transaction=False)
+        for task_id in task_ids:
+            pipe.hmget(self.keys.of("task", id=task_id), list(RECORD_FIELDS))
+        with redis_faults():
+            rows = pipe.execute()
+        found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
+        return [task for task in found if task is not None]
+
+    def is_cancel_requested(self, hold: Hold) -> bool:
+        """Whether the end of this run is wished for; asked where the wish may not have been heard."""
+        with redis_faults():
+            wish = self.client.hget(self.keys.of("task", id=hold.task_id), "cancel")
+        return wish == b"1"
+
+    def retire(self, worker: str) -> None:
+        """Strike this worker off the list."""
+        self._call("retire", worker)
+
+    def expire(self) -> tuple[int, list[str]]:
+        """Forget some ended tasks whose time is over: how many, and where their large results lay."""
+        forgotten, *places = self._call("expire", EXPIRE_AT_ONCE)
+        return forgotten, [place.decode() for place in places]

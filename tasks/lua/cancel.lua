@@ -1,0 +1,21 @@
+-- Takes a waiting task out, or asks the worker of a running one to stop it.
+-- ARGV: id, tenant ('*': any), allowed states, retention in ms
+-- Returns {'cancelled'}; {'cancelling'} where a worker has to be heard first; {'refused', status}; {'gone'}.
+
+local id, tenant, states, retention = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local task = load(id)
+if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
+if not allowed(task, states) then return {'refused', task.status} end
+
+if task.status == 'running' and task.awaiting == '' then
+  redis.call('HSET', key.task(id), 'cancel', '1')
+  redis.call('PUBLISH', key.control(), 'cancel ' .. id .. ' ' .. task.run)
+  return {'cancelling'}
+end
+
+undelay(task)
+redis.call('LREM', key.lane(task.lane), 1, id)
+redis.call('HDEL', key.messages(task.lane), id)
+finish(task, 'cancelled', retention)
+tell(task, 'cancelled', attempt_json(task))
+return {'cancelled'}

@@ -1,0 +1,14 @@
+-- Ends a run that was interrupted because its end was wished for, and acks it.
+-- ARGV: id, run, worker, lane, allowed states, retention in ms
+-- Returns 'done'; 'lost' where the run was superseded.
+
+local id, run, worker, lane, states, retention = unpack(ARGV)
+local task = load(id)
+if not holds(task, run, states) then
+  redis.call('SREM', key.acks(worker, lane), id)
+  return (task and task.status == 'cancelled' and task.run == tonumber(run)) and 'done' or 'lost'
+end
+settle(task, worker)
+finish(task, 'cancelled', tonumber(retention))
+tell(task, 'cancelled', attempt_json(task))
+return 'done'

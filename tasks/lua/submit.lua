@@ -1,0 +1,118 @@
+-- Creates records and queues their messages, all or nothing.
+-- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
+--       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
+--       options, payload, metadata (JSON each), held ('1': waits until a sibling ends)
+-- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
+--         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running.
+-- Safe to send again: a task that exists is left as it is.
+
+local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local STRIDE, FIRST = 13, 5
+
+local function tasks()
+  local i = FIRST - STRIDE
+  return function()
+    i = i + STRIDE
+    if i > #ARGV then return nil end
+    local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
+      tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
+      options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
+      run = 0, retries = 0, log = '', awaiting = '', status = ''}
+    task.lane = task.queue .. '.' .. task.priority
+    return task
+  end
+end
+
+local function remembered()
+  if digest == '' then return nil end
+  local known = redis.call('HMGET', key.idempotency(ARGV[FIRST + 4], digest), 'fingerprint', 'ids')
+  if not known[1] then return nil end
+  if known[1] ~= fingerprint then return {'mismatch'} end
+  local answer = {'replayed'}
+  for id in string.gmatch(known[2], '[^,]+') do answer[#answer + 1] = id end
+  return answer
+end
+
+local function full_lane()
+  local more = {}
+  for task in tasks() do more[task.lane] = (more[task.lane] or 0) + 1 end
+  for lane, added in pairs(more) do
+    if redis.call('LLEN', key.lane(lane)) + added > max_waiting then return lane end
+  end
+end
+
+local function orphaned()
+  local checked = {}
+  for task in tasks() do
+    if task.parent ~= '' and not checked[task.parent] then
+      checked[task.parent] = true
+      if redis.call('HGET', key.task(task.parent), 'status') ~= 'running' then return true end
+    end
+  end
+end
+
+local function due_time(task)
+  if task.delay ~= '' then return NOW + tonumber(task.delay) end
+  if task.eta ~= '' then return tonumber(task.eta) end
+  return NOW
+end
+
+local function write_record(task, due)
+  task.cseq = next_seq()
+  local status = due > NOW and 'scheduled' or 'queued'
+  local fields = {'name', task.name, 'queue', task.queue, 'priority', task.priority, 'tenant', task.tenant,
+    'cseq', task.cseq, 'status', status, 'options', task.options, 'payload', task.payload}
+  local function also(field, value)
+    if value ~= '' then fields[#fields + 1] = field; fields[#fields + 1] = value end
+  end
+  also('case', task.case)
+  also('parent', task.parent)
+  also('metadata', task.metadata)
+  also(status == 'scheduled' and 'eta' or 'queued', whole(due))
+  redis.call('HSET', key.task(task.id), unpack(fields))
+  task.status = status
+end
+
+local function index(task)
+  redis.call('ZADD', key.index(task.tenant), task.cseq, task.id)
+  redis.call('ZADD', key.by_status(task.tenant, task.status), task.cseq, task.id)
+  redis.call('ZADD', key.by_name(task.tenant, task.name), task.cseq, task.id)
+  if task.case ~= '' then redis.call('ZADD', key.by_case(task.tenant, task.case), task.cseq, task.id) end
+  if task.parent ~= '' then
+    redis.call('ZADD', key.children(task.parent), task.cseq, task.id)
+    redis.call('HINCRBY', key.task(task.parent), 'kids_total', 1)
+  end
+end
+
+local function create(task)
+  local due = due_time(task)
+  write_record(task, due)
+  index(task)
+  if task.status == 'scheduled' then
+    delay(task, due)
+    tell(task, 'scheduled', '{"eta":' .. whole(due) .. '}')
+  else
+    if task.held then redis.call('RPUSH', key.held(task.parent), task.id) else push(task) end
+    tell(task, 'queued', '')
+  end
+end
+
+local known = remembered()
+if known then return known end
+local lane = full_lane()
+if lane then return {'full', lane} end
+if orphaned() then return {'orphan'} end
+
+local answer, tenants = {'queued'}, {}
+for task in tasks() do
+  if redis.call('EXISTS', key.task(task.id)) == 0 then create(task) end
+  tenants[task.tenant] = true
+  answer[#answer + 1] = task.id
+end
+for tenant in pairs(tenants) do redis.call('SADD', key.tenants(), tenant) end
+if digest ~= '' then
+  local remember = key.idempotency(ARGV[FIRST + 4], digest)
+  redis.call('HSET', remember, 'fingerprint', fingerprint, 'ids', table.concat(answer, ',', 2))
+  redis.call('PEXPIRE', remember, idempotency_ttl)
+end
+return answer

@@ -1,0 +1,293 @@
+"""What goes into a task and what comes out of it: frozen, validated, and the source of every JSON Schema.
+
+Arguments may be given by position or by name; the order of a payload's fields is the order of its positional
+arguments. What the fields of a result mean for the law is written in `docs/domain.md`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+CaseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@~-]{1,128}$")]
+DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+
+Area = Literal[
+    "trabalhista",
+    "consumidor",
+    "familia",
+    "previdenciario",
+    "penal",
+    "tributario",
+    "civel",
+    "imobiliario",
+    "saude",
+    "bancario",
+    "administrativo",
+    "empresarial",
+    "indefinido",
+]
+Urgency = Literal["low", "medium", "high", "critical"]
+DocumentType = Literal[
+    "peticao_inicial",
+    "contestacao",
+    "sentenca",
+    "acordao",
+    "decisao_interlocutoria",
+    "despacho",
+    "mandado_intimacao",
+    "certidao",
+    "procuracao",
+    "contrato",
+    "notificacao_extrajudicial",
+    "boletim_ocorrencia",
+    "nota_fiscal_boleto",
+    "holerite",
+    "laudo_medico",
+    "carta_email",
+    "outro",
+]
+EntityType = Literal[
+    "CNJ",
+    "CPF",
+    "CNPJ",
+    "OAB",
+    "MONEY",
+    "TEMPO",
+    "LEGISLACAO",
+    "JURISPRUDENCIA",
+    "PESSOA",
+    "ORGANIZACAO",
+    "EMAIL",
+    "PHONE",
+]
+Operation = Literal["triage", "documents", "embeddings"]
+
+
+class Frozen(BaseModel):
+    """Base of all values here: immutable, and a field nobody knows is an error, never silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Turn(Frozen):
+    """One message of a conversation. `client` and `user` are the person who asks for help."""
+
+    role: Literal["client", "agent", "user", "assistant"]
+    content: str = Field(max_length=100_000)
+
+    @property
+    def by_client(self) -> bool:
+        return self.role in ("client", "user")
+
+
+Conversation = Annotated[tuple[Turn, ...], Field(max_length=2_000)]
+
+
+class Entity(Frozen):
+    """A piece of text that names something. `start` and `end` are character offsets into the text read;
+    `value` is the normalised form (ISO date, decimal amount, bare digits); `valid` is the verdict of a check
+    digit, `None` where there is none; `page` counts from 1 and is `None` for texts without pages."""
+
+    type: EntityType
+    text: str
+    value: str
+    page: int | None = None
+    start: int
+    end: int
+    valid: bool | None = None
+
+
+# ------------------------------------------------------------------------------------------------ triage
+
+
+class TriagePayload(Frozen):
+    """A conversation to be triaged; left out, it is the one that the case holds."""
+
+    case_id: CaseId
+    conversation_history: Conversation | None = None
+    user_message: Annotated[str, Field(max_length=100_000)] | None = None
+    reference_date: dt.date | None = Field(
+        default=None, description="The day on which 'today' is said; by default the present day."
+    )
+
+
+class AreaScore(Frozen):
+    area: Area
+    score: float
+
+
+class UrgencyReason(Frozen):
+    """Why an urgency was given: the rule's name (C1 to C5, A1 to A5, or `classifier`) and the words it read."""
+
+    rule: str
+    evidence: str
+    due: dt.date | None = None
+
+
+class TriageResult(Frozen):
+    case_id: str
+    area: Area
+    areas: tuple[AreaScore, ...]
+    urgency: Urgency
+    urgency_reasons: tuple[UrgencyReason, ...]
+    summary: str
+    entities: tuple[Entity, ...]
+    missing_information: tuple[str, ...]
+    next_question: str | None
+    language: str
+    confidence: float = Field(ge=0, le=1)
+    engine: str
+
+
+# --------------------------------------------------------------------------------------------- documents
+
+
+class DocumentOptions(Frozen):
+    """What a caller may switch off or bound; the defaults read everything."""
+
+    ocr: bool = True
+    max_pages: int = Field(default=500, ge=1, le=2_000)
+    reference_date: dt.date | None = None
+
+
+class DocumentsPayload(Frozen):
+    case_id: CaseId
+    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100)]
+    options: DocumentOptions = DocumentOptions()
+
+
+class Deadline(Frozen):
+    """A term or an event read in a document: what it says, the rule it follows, and the day it falls on."""
+
+    text: str
+    rule: str
+    due: dt.date | None
+    page: int | None = None
+    start: int
+    end: int
+
+
+class AnalyzedDocument(Frozen):
+    """One document of an analysis. With `error` set, the other fields hold what could still be read."""
+
+    document_id: str
+    media_type: str | None = None
+    pages: int | None = None
+    language: str | None = None
+    document_type: DocumentType | None = None
+    document_type_score: float | None = None
+    summary: str | None = None
+    entities: tuple[Entity, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    text_url: str | None = None
+    error: str | None = None
+
+
+class DocumentsResult(Frozen):
+    documents: tuple[AnalyzedDocument, ...]
+
+
+# -------------------------------------------------------------------------------------------- embeddings
+
+
+class EmbeddingsPayload(Frozen):
+    """Exactly one of `texts`, `case_id` and `document_ids` says what is embedded."""
+
+    texts: (
+        Annotated[tuple[Annotated[str, Field(max_length=100_000)], ...], Field(min_length=1, max_length=10_000)]
+        | None
+    ) = None
+    case_id: CaseId | None = None
+    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100)] | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [s for s in (self.texts, self.case_id, self.document_ids) if s is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of texts, case_id and document_ids")
+        return self
+
+
+class EmbeddingsResult(Frozen):
+    """Vectors of unit length, one per text, as lists of floats or as base64 of little-endian float32."""
+
+    model: str
+    dimensions: int
+    count: int
+    embeddings: tuple[tuple[float, ...] | str, ...] | None = None
+    embeddings_url: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------- batch
+
+
+class InlineCase(Frozen):
+    """A case that comes with its conversation instead of being looked up."""
+
+    case_id: CaseId
+    conversation_history: Conversation = ()
+    user_message: Annotated[str, Field(max_length=100_000)] | None = None
+    document_ids: Annotated[tuple[DocumentId, ...], Field(max_length=100)] = ()
+
+
+class BatchPayload(Frozen):
+    cases: Annotated[tuple[CaseId | InlineCase, ...], Field(min_length=1, max_length=10_000)]
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("triage", "documents", "embeddings")
+    on_error: Literal["continue", "abort"] = "continue"
+    max_parallel: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    reference_date: dt.date | None = None
+
+
+class BatchResult(Frozen):
+    """`results_url` is NDJSON, one line a case, in the order in which the cases were given."""
+
+    total: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    results_url: str
+
+
+class BatchCasePayload(Frozen):
+    """One case of a batch: the child task that the batch itself queues."""
+
+    case_id: CaseId
+    case: InlineCase | None = None
+    operations: tuple[Operation, ...]
+    reference_date: dt.date | None = None
+
+
+class BatchCaseResult(Frozen):
+    """What one case of a batch came to; an operation that had nothing to work on is `None`."""
+
+    case_id: str
+    triage: TriageResult | None = None
+    documents: DocumentsResult | None = None
+    embeddings: EmbeddingsResult | None = None
+
+
+# ----------------------------------------------------------------------------------------------- reports
+
+
+class ReportPayload(Frozen):
+    kind: Literal["daily", "weekly"] = "daily"
+    until: dt.datetime | None = Field(default=None, description="End of the period; by default now.")
+
+
+class ReportResult(Frozen):
+    report_id: str
+
+
+class UpkeepPayload(Frozen):
+    """The sweep takes no arguments."""
+
+
+class UpkeepResult(Frozen):
+    """How many records were expired, and how many found without a message were queued again."""
+
+    expired: int
+    requeued: int

@@ -1,0 +1,302 @@
+"""Reads tasks, queues and workers for the asynchronous world of the gateway. It changes nothing.
+
+A list is read from the narrowest index that a filter names, newest first; what no index knows is checked on the
+records, within a bound, so that no question costs more than a page.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from heapq import merge
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from tasks.catalog import CATALOG, Catalog
+from tasks.clock import now_ms, rfc3339
+from tasks.connection import AsyncRedis
+from tasks.keys import Keys
+from tasks.ledger import redis_faults
+from tasks.lifecycle import LANES, State, lane_name
+from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, parse_message, parse_task
+from tasks.settings import Settings
+from tasks.statistics import Figures, aggregate, ended
+
+WINDOW_S = 3_600
+SCANNED_AT_MOST = 2_000
+CHUNK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks of a tenant a list shows. Times are in ms; `before_seq` is where the last page ended."""
+
+    tenant: str
+    statuses: tuple[State, ...] = ()
+    task_name: str | None = None
+    queue: str | None = None
+    priority: str | None = None
+    case_id: str | None = None
+    parent_id: str | None = None
+    created_after_ms: int | None = None
+    created_before_ms: int | None = None
+    before_seq: int | None = None
+    limit: int = 50
+
+    def accepts(self, task: Task) -> bool:
+        wanted = (
+            (self.task_name, task.name),
+            (self.queue, task.queue),
+            (self.priority, task.priority),
+            (self.case_id, task.case_id),
+            (self.parent_id, task.parent_id),
+        )
+        if any(wish is not None and wish != have for wish, have in wanted):
+            return False
+        return task.tenant == self.tenant and (not self.statuses or task.status in self.statuses)
+
+    @property
+    def range(self) -> tuple[str, str]:
+        """Highest and lowest sequence number, as Redis writes bounds."""
+        highest = "+inf" if self.before_seq is None else f"({self.before_seq}"
+        if self.created_before_ms is not None:
+            before = self.created_before_ms * SEQ_PER_MS
+            highest = f"({min(before, self.before_seq or before)}"
+        lowest = "-inf" if self.created_after_ms is None else str(self.created_after_ms * SEQ_PER_MS)
+        return highest, lowest
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some tasks, and where the next page begins; `None` at the end."""
+
+    tasks: tuple[Task, ...]
+    next_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process that was heard of lately."""
+
+    worker: str
+    host: str
+    threads: int
+    busy: int
+    last_seen_ms: int
+    task_names: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "worker": self.worker,
+            "host": self.host,
+            "processes": 1,
+            "threads": self.threads,
+            "busy": self.busy,
+            "last_seen": rfc3339(self.last_seen_ms),
+        }
+
+
+class Reader:
+    """Every method raises `Unavailable` when Redis is away."""
+
+    def __init__(self, client: AsyncRedis, settings: Settings, catalog: Catalog = CATALOG) -> None:
+        self.client = client
+        self.keys = Keys(settings.namespace)
+        self.catalog = catalog
+        self._heartbeat_timeout_ms = int(settings.heartbeat_timeout_s * 1_000)
+
+    # ------------------------------------------------------------------------------------------- tasks
+
+    async def task(self, task_id: str, tenant: str | None = None) -> Task | None:
+        """One record; `None` where there is none, or another tenant's."""
+        with redis_faults():
+            values = await self.client.hmget(self.keys.of("task", id=task_id), list(RECORD_FIELDS))
+        task = parse_task(task_id, values)
+        return task if task is not None and tenant in (None, task.tenant) else None
+
+    async def tasks(self, task_ids: Sequence[str]) -> list[Task]:
+        """The records of these ids, in their order; those that are gone are left out."""
+        pipe = self.client.pipeline(transaction=False)
+        for task_id in task_ids:
+            pipe.hmget(self.keys.of("task", id=task_id), list(RECORD_FIELDS))
+        with redis_faults():
+            rows = await pipe.execute()
+        found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
+        return [task for task in found if task is not None]
+
+    async def page(self, wanted: TaskFilter) -> Page:
+        """One page of the tasks that a filter accepts, newest first."""
+        found: list[Task] = []
+        scanned = 0
+        while scanned < SCANNED_AT_MOST:
+            ids = await self._newest(wanted, CHUNK)
+            for task in await self.tasks(ids):
+                wanted = replace(wanted, before_seq=task.seq)
+                if wanted.accepts(task):
+                    found.append(task)
+                if len(found) == wanted.limit:
+                    return Page(tuple(found), task.seq)
+            if len(ids) < CHUNK:
+                return Page(tuple(found), None)
+            scanned += len(ids)
+        return Page(tuple(found), wanted.before_seq)
+
+    async def _newest(self, wanted: TaskFilter, count: int) -> list[str]:
+        highest, lowest = wanted.range
+        pipe = self.client.pipeline(transaction=False)
+        for index in self._indexes(wanted):
+            pipe.zrange(index, highest, lowest, desc=True, byscore=True, offset=0, num=count, withscores=True)
+        with redis_faults():
+            rows = await pipe.execute()
+        newest = merge(*rows, key=lambda pair: pair[1], reverse=True)
+        return [member.decode() for member, _ in itertools.islice(newest, count)]
+
+    def _indexes(self, wanted: TaskFilter) -> list[str]:
+        of, tenant = self.keys.of, wanted.tenant
+        if wanted.parent_id:
+            return [of("children", id=wanted.parent_id)]
+        if wanted.case_id:
+            return [of("by_case", tenant=tenant, case=wanted.case_id)]
+        if wanted.statuses:
+            return [of("by_status", tenant=tenant, status=status) for status in dict.fromkeys(wanted.statuses)]
+        if wanted.task_name:
+            return [of("by_name", tenant=tenant, task_name=wanted.task_name)]
+        return [of("index", tenant=tenant)]
+
+    async def case_tasks(self, tenant: str, case_id: str, limit: int = 200) -> list[Task]:
+        """The latest tasks of a case, newest first."""
+        page = await self.page(TaskFilter(tenant=tenant, case_id=case_id, limit=limit))
+        return list(page.tasks)
+
+    async def children(self, parent_id: str) -> list[str]:
+        """The ids of a parent's children, oldest first."""
+        with redis_faults():
+            members = await self.client.zrange(self.keys.of("children", id=parent_id), 0, -1)
+        return [member.decode() for member in members]
+
+    async def payload(self, task_id: str) -> dict[str, Any]:
+        with redis_faults():
+            raw = await self.client.hget(self.keys.of("task", id=task_id), "payload")
+        return cast(dict[str, Any], from_json(raw)) if raw else {}
+
+    # ------------------------------------------------------------------------------------------ events
+
+    async def recent_events(self, tenant: str, after_seq: int) -> list[Event]:
+        """The tenant's events after a number, oldest first, as far back as they are kept."""
+        key = self.keys.of("recent", tenant=tenant)
+        with redis_faults():
+            entries = await self.client.xrange(key, min=f"({after_seq}-0")
+        events = [parse_message(entry[b"e"]) for _, entry in entries]
+        return [event async for event in self._with_outcome(events)]
+
+    async def _with_outcome(self, events: list[Event]) -> AsyncIterator[Event]:
+        ends = list(dict.fromkeys(e.task_id for e in events if e.status in (State.SUCCEEDED, State.FAILED)))
+        records = {task.task_id: task for task in await self.tasks(ends)} if ends else {}
+        for event in events:
+            record = records.get(event.task_id)
+            if record is None or event.task_id not in records:
+                yield event
+            elif event.event == State.SUCCEEDED:
+                yield replace(event, result=record.result)
+            elif event.event == State.FAILED:
+                yield replace(event, error=record.error)
+            else:
+                yield event
+
+    # -------------------------------------------------------------------------------- queues, workers
+
+    async def tenants(self) -> list[str]:
+        with redis_faults():
+            members = await self.client.smembers(self.keys.of("tenants"))
+        return sorted(member.decode() for member in members)
+
+    async def workers(self) -> list[Worker]:
+        """The workers whose heartbeat is not too old."""
+        with redis_faults():
+            beats = await self.client.zrangebyscore(
+                self.keys.of("heartbeats"), now_ms() - self._heartbeat_timeout_ms, "+inf", withscores=True
+            )
+        return [await self._worker(raw.decode(), int(score)) for raw, score in beats]
+
+    async def _worker(self, worker: str, last_seen_ms: int) -> Worker:
+        pipe = self.client.pipeline(transaction=False)
+        pipe.get(self.keys.of("worker", worker=worker))
+        for lane in self.catalog.lanes:
+            pipe.scard(self.keys.of("acks", worker=worker, lane=lane))
+        with redis_faults():
+            description, *held = await pipe.execute()
+        told = from_json(description) if description else {}
+        return Worker(
+            worker=worker,
+            host=told.get("host", ""),
+            threads=told.get("threads", 0),
+            busy=sum(held),
+            last_seen_ms=last_seen_ms,
+            task_names=tuple(told.get("task_names", ())),
+        )
+
+    async def stats(self, tenants: Sequence[str]) -> dict[str, Any]:
+        """The figures of the last hour over these tenants, and how the queues stand now."""
+        statuses = await self._status_counts(tenants)
+        by_queue, by_name = aggregate(await self._minutes(tenants))
+        workers = await self.workers()
+        return {
+            "statuses": statuses,
+            "queues": {
+                queue: await self.queue(queue, by_queue.get(queue, Figures())) for queue in self.catalog.queues
+            },
+            "tasks": {name: figures.as_json() for name, figures in sorted(by_name.items())},
+            "throughput_per_minute": round(ended(by_name.values()) / (WINDOW_S / 60), 2),
+            "workers": [worker.as_json() for worker in workers],
+            "window_s": WINDOW_S,
+        }
+
+    async def _status_counts(self, tenants: Sequence[str]) -> dict[str, int]:
+        pipe = self.client.pipeline(transaction=False)
+        for tenant, status in itertools.product(tenants, State):
+            pipe.zcard(self.keys.of("by_status", tenant=tenant, status=status))
+        with redis_faults():
+            counts = await pipe.execute()
+        totals = dict.fromkeys((str(status) for status in State), 0)
+        for (_, status), count in zip(itertools.product(tenants, State), counts, strict=True):
+            totals[status] += count
+        return totals
+
+    async def _minutes(self, tenants: Sequence[str]) -> Iterable[dict[bytes, bytes]]:
+        this_minute = now_ms() // 60_000
+        pipe = self.client.pipeline(transaction=False)
+        for tenant, ago in itertools.product(tenants, range(WINDOW_S // 60)):
+            pipe.hgetall(self.keys.of("stats", tenant=tenant, minute=str(this_minute - ago)))
+        with redis_faults():
+            return cast(Iterable[dict[bytes, bytes]], await pipe.execute())
+
+    async def queue(self, queue: str, figures: Figures) -> dict[str, Any]:
+        """How one queue stands: its lanes, what is delayed, running and dead, and who waits longest."""
+        pipe = self.client.pipeline(transaction=False)
+        for priority in LANES:
+            lane = lane_name(queue, priority)
+            pipe.llen(self.keys.of("lane", lane=lane))
+            pipe.hlen(self.keys.of("messages", lane=lane))
+            pipe.hlen(self.keys.of("delayed_messages", lane=lane))
+            pipe.zcard(self.keys.of("dead", lane=lane))
+            pipe.lindex(self.keys.of("lane", lane=lane), 0)
+        pipe.hexists(self.keys.of("paused"), queue)
+        with redis_faults():
+            *rows, paused = await pipe.execute()
+        lanes = [rows[i : i + 5] for i in range(0, len(rows), 5)]
+        return {
+            "waiting": {priority.value: lane[0] for priority, lane in zip(LANES, lanes, strict=True)},
+            "scheduled": sum(lane[2] for lane in lanes),
+            "running": sum(max(0, lane[1] - lane[0]) for lane in lanes),
+            "dead": sum(lane[3] for lane in lanes),
+            "paused": bool(paused),
+            "oldest_waiting_ms": await self._oldest_waiting_ms([lane[4] for lane in lanes]),
+            **figures.as_json(),
+        }
+
+    async def _oldest_waiting_ms(self, heads: Sequence[bytes | None]) -> int | None:
+        waiting = await self.tasks([head.decode() for head in heads if head])
+        since = [task.queued_ms for task in waiting if task.queued_ms is not None]
+        return max(0, now_ms() - min(since)) if since else None

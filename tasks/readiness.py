@@ -1,0 +1,32 @@
+"""How a process tells the one that started it that it truly serves: one line into a pipe, once.
+
+Nothing of a supervisor is needed: where none waits (compose, Kubernetes), the call does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+READY_FD = "DESPACHO_READY_FD"
+"""The variable that holds the number of the pipe's end to write to."""
+
+READY_LINE = b"ready\n"
+
+MOST_DIGITS = 9
+"""No descriptor has more; a longer number would not even fit into the C int that the kernel takes."""
+
+
+def announce_ready() -> None:
+    """Say that this process serves from now on: its port is open, or its consumers are running.
+
+    Only the first call writes; a supervisor that is gone by then is no error.
+    """
+    given = os.environ.pop(READY_FD, None)
+    if given is not None and given.isdecimal() and len(given) <= MOST_DIGITS:
+        _write_and_close(int(given))
+
+
+def _write_and_close(descriptor: int) -> None:
+    with contextlib.suppress(OSError), open(descriptor, "wb", buffering=0) as pipe:
+        pipe.write(READY_LINE)

@@ -1,0 +1,338 @@
+"""The record of one task and the events of its life, with their codecs: the hash and the log lines that the
+scripts write, read back into frozen values.
+
+Whoever shows a task uses these; nobody else looks into the hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+from tasks.clock import now_ms, rfc3339
+from tasks.lifecycle import Priority, State
+
+SEQ_PER_MS = 4096
+"""A sequence number is a time in ms times this: see the prelude of the scripts."""
+
+RECORD_FIELDS = (
+    "name",
+    "queue",
+    "priority",
+    "tenant",
+    "case",
+    "parent",
+    "cseq",
+    "status",
+    "run",
+    "retries",
+    "attempt",
+    "worker",
+    "queued",
+    "started",
+    "finished",
+    "eta",
+    "cancel",
+    "progress",
+    "progress_message",
+    "progress_seq",
+    "options",
+    "metadata",
+    "error",
+    "result",
+    "result_place",
+    "log",
+    "kids_total",
+    "kids_running",
+    "kids_succeeded",
+    "kids_failed",
+    "kids_cancelled",
+)
+"""All of a record but its payload, which only the worker and those who may read payloads get."""
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """How a batch's children stand. `pending` are those that are waiting in one way or another."""
+
+    total: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    running: int
+
+    @property
+    def pending(self) -> int:
+        return self.total - self.succeeded - self.failed - self.cancelled - self.running
+
+    def as_json(self) -> dict[str, int]:
+        return {
+            "total": self.total,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+            "running": self.running,
+            "pending": self.pending,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation."""
+
+    task_id: str
+    name: str
+    queue: str
+    priority: Priority
+    tenant: str
+    status: State
+    seq: int
+    case_id: str | None = None
+    parent_id: str | None = None
+    run: int = 0
+    attempt: int = 0
+    max_retries: int = 0
+    worker: str | None = None
+    queued_ms: int | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    eta_ms: int | None = None
+    cancel_requested: bool = False
+    progress: float = 0.0
+    progress_message: str = ""
+    progress_seq: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    result: Any = None
+    result_place: str | None = None
+    children: Children | None = None
+    log: str = ""
+
+    @property
+    def created_ms(self) -> int:
+        return self.seq // SEQ_PER_MS
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def wait_ms(self) -> int | None:
+        """How long the present or last run waited in its lane."""
+        if self.queued_ms is None:
+            return None
+        end = self.started_ms if self.status is not State.QUEUED else now_ms()
+        return max(0, end - self.queued_ms) if end is not None else None
+
+    @property
+    def run_ms(self) -> int | None:
+        """How long the last run took, or has taken so far."""
+        if self.started_ms is None:
+            return None
+        end = self.finished_ms or (now_ms() if self.status is State.RUNNING else None)
+        return max(0, end - self.started_ms) if end is not None else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as the API shows it, without its links."""
+        return {
+            "task_id": self.task_id,
+            "task_name": self.name,
+            "queue": self.queue,
+            "priority": self.priority.value,
+            "status": self.status.value,
+            "progress": self.progress,
+            "progress_message": self.progress_message,
+            "attempt": self.attempt,
+            "max_retries": self.max_retries,
+            "case_id": self.case_id,
+            "parent_id": self.parent_id,
+            "children": self.children.as_json() if self.children else None,
+            "created_at": rfc3339(self.created_ms),
+            "eta": rfc3339(self.eta_ms),
+            "started_at": rfc3339(self.started_ms),
+            "finished_at": rfc3339(self.finished_ms),
+            "wait_ms": self.wait_ms,
+            "run_ms": self.run_ms,
+            "worker": self.worker,
+            "cancel_requested": self.cancel_requested,
+            "result": self.result,
+            "error": error_as_json(self.error),
+            "metadata": dict(self.metadata),
+        }
+
+    def events(self) -> list[Event]:
+        """What the task went through, oldest first, with its latest progress in its place."""
+        told = [self._event(line) for line in self.log.split("\n") if line]
+        if self.progress_seq and self.status is State.RUNNING:
+            told.append(self._latest_progress())
+        return sorted(told, key=lambda event: event.seq)
+
+    def _latest_progress(self) -> Event:
+        extra = {
+            "progress": self.progress,
+            "progress_message": self.progress_message,
+            "attempt": self.attempt,
+        }
+        return Event(self.progress_seq, "progress", self.task_id, self.name, self.case_id, extra)
+
+    def _event(self, line: str) -> Event:
+        seq, event, extra = line.split(" ", 2)
+        return Event(
+            seq=int(seq),
+            event=event,
+            task_id=self.task_id,
+            task_name=self.name,
+            case_id=self.case_id,
+            extra=from_json(extra) if extra else {},
+            result=self.result if event == State.SUCCEEDED else None,
+            error=self.error if event in (State.FAILED, State.RETRYING) else None,
+        )
+
+
+def error_as_json(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if error is None else {**error, "at": rfc3339(error["at"])}
+
+
+_STATUS_OF_EVENT = {"progress": State.RUNNING, "recovered": State.QUEUED}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a task. `seq` grows over all tasks, and its time can be read off it."""
+
+    seq: int
+    event: str
+    task_id: str
+    task_name: str
+    case_id: str | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def at_ms(self) -> int:
+        return self.seq // SEQ_PER_MS
+
+    @property
+    def status(self) -> State:
+        return _STATUS_OF_EVENT.get(self.event) or State(self.event)
+
+    @property
+    def final(self) -> bool:
+        return self.status.final
+
+    def as_json(self) -> dict[str, Any]:
+        """The data of the SSE event."""
+        finished = self.event == State.SUCCEEDED
+        shown: dict[str, Any] = {
+            "task_id": self.task_id,
+            "task_name": self.task_name,
+            "case_id": self.case_id,
+            "status": self.status.value,
+            "progress": 100.0 if finished else float(self.extra.get("progress", 0)),
+            "progress_message": self.extra.get("progress_message", ""),
+            "attempt": self.extra.get("attempt", 0),
+            "at": rfc3339(self.at_ms),
+        }
+        if finished:
+            shown["result"] = self.result
+        if self.error is not None:
+            shown["error"] = error_as_json(self.error)
+        if "eta" in self.extra:
+            shown["eta"] = rfc3339(self.extra["eta"])
+        return shown
+
+    def as_log_entry(self) -> dict[str, Any]:
+        """The entry of the task's log: what happened, when, and what the move added."""
+        entry = {"id": str(self.seq), "event": self.event, "at": rfc3339(self.at_ms), **self.extra}
+        if "eta" in self.extra:
+            entry["eta"] = rfc3339(self.extra["eta"])
+        return entry
+
+
+def parse_message(message: bytes) -> Event:
+    """An event as the scripts publish it: seq, event, task, name, case and extra on a line each, then the tail."""
+    seq, event, task_id, name, case, extra, *rest = message.decode().split("\n", 6)
+    tail = from_json(rest[0]) if rest and rest[0] else None
+    return Event(
+        seq=int(seq),
+        event=event,
+        task_id=task_id,
+        task_name=name,
+        case_id=case or None,
+        extra=from_json(extra) if extra else {},
+        result=tail if event == State.SUCCEEDED else None,
+        error=tail if event in (State.FAILED, State.RETRYING) else None,
+    )
+
+
+def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
+    """The record whose `RECORD_FIELDS` hold these values; `None` where there is none."""
+    raw = dict(zip(RECORD_FIELDS, values, strict=True))
+    if raw["name"] is None:
+        return None
+    options = _json(raw["options"], {})
+    return Task(
+        task_id=task_id,
+        name=_text(raw["name"]),
+        queue=_text(raw["queue"]),
+        priority=Priority(_text(raw["priority"])),
+        tenant=_text(raw["tenant"]),
+        status=State(_text(raw["status"])),
+        seq=_number(raw["cseq"]) or 0,
+        case_id=_text(raw["case"]) or None,
+        parent_id=_text(raw["parent"]) or None,
+        run=_number(raw["run"]) or 0,
+        attempt=_number(raw["attempt"]) or 0,
+        max_retries=options.get("max_retries", 0),
+        worker=_text(raw["worker"]) or None,
+        queued_ms=_number(raw["queued"]),
+        started_ms=_number(raw["started"]),
+        finished_ms=_number(raw["finished"]),
+        eta_ms=_number(raw["eta"]),
+        cancel_requested=raw["cancel"] == b"1",
+        progress=float(raw["progress"] or 0),
+        progress_message=_text(raw["progress_message"]),
+        progress_seq=_number(raw["progress_seq"]) or 0,
+        options=options,
+        metadata=_json(raw["metadata"], {}),
+        error=_json(raw["error"], None),
+        result=_json(raw["result"], None),
+        result_place=_text(raw["result_place"]) or None,
+        children=_children(raw),
+        log=_text(raw["log"]),
+    )
+
+
+def _children(raw: Mapping[str, bytes | None]) -> Children | None:
+    if raw["kids_total"] is None:
+        return None
+    return Children(
+        total=_number(raw["kids_total"]) or 0,
+        succeeded=_number(raw["kids_succeeded"]) or 0,
+        failed=_number(raw["kids_failed"]) or 0,
+        cancelled=_number(raw["kids_cancelled"]) or 0,
+        running=_number(raw["kids_running"]) or 0,
+    )
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode() if value else ""
+
+
+def _number(value: bytes | None) -> int | None:
+    return int(value) if value else None
+
+
+def _json(value: bytes | None, default: Any) -> Any:
+    return from_json(value) if value else default
+
+
+def compact_json(value: Any) -> str:
+    """JSON as it is kept: no spaces, no escapes that UTF-8 doesn't need. NaN is refused (RFC 8259)."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,110 @@
+"""One frozen, validated value of settings, read once at each entry point and handed down.
+
+Every field is read from the environment as `DESPACHO_<NAME>`. A wrong value stops the start, with the name of
+the variable and the remedy. README.md names every one of them; a test checks that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tasks.errors import SettingsError
+
+PREFIX = "DESPACHO_"
+
+
+class Settings(BaseSettings):
+    """All that can be set. Durations carry their unit in the name; sizes are in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        pattern=r"^(redis|rediss|unix)://.+",
+        description="Redis or Valkey (`redis://`, `rediss://`, `unix://`). `despacho up` starts its own if unset.",
+    )
+    namespace: str = Field(
+        default="despacho", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="Prefix of every key in Redis."
+    )
+    data_dir: Path = Field(
+        default=Path("despacho-data"),
+        description="Where documents, results and the embedded server's file are.",
+    )
+    host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
+    processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
+    threads: int = Field(default=8, ge=1, le=256, description="Threads in one worker process.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is logged, and everything more severe."
+    )
+    retention_s: int = Field(
+        default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
+    )
+    case_retention_s: int = Field(
+        default=365 * 86_400,
+        ge=60,
+        description="How long a case and its documents are kept after the last change.",
+    )
+    max_waiting: int = Field(
+        default=1_000_000, ge=1, description="Tasks that may wait in one lane; above it, submits get a 503."
+    )
+    heartbeat_timeout_s: float = Field(
+        default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
+    )
+    sweep_interval_s: float = Field(default=2.0, ge=0.1, le=60, description="How often dead workers are looked for.")
+    ageing_s: float = Field(
+        default=600.0,
+        ge=1,
+        description="A task that waited so long moves up one lane, so that low never starves.",
+    )
+    max_crashes: int = Field(
+        default=3, ge=1, le=100, description="Workers that a task may kill before it is a dead letter."
+    )
+    drain_timeout_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="How long running tasks may finish when a worker is told to stop.",
+    )
+    progress_interval_s: float = Field(
+        default=0.25, ge=0, le=60, description="The least time between two progress reports of one task."
+    )
+    max_json_bytes: int = Field(default=1 << 20, ge=1_024, description="The largest JSON body (1 MiB).")
+    max_document_bytes: int = Field(
+        default=50 << 20, ge=1_024, description="The largest document that is accepted (50 MiB)."
+    )
+    inline_result_bytes: int = Field(
+        default=64 << 10, ge=0, description="A larger result is kept in the blob store, not in Redis."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(),
+        description='Origins of browsers that may call the API, as JSON: `["https://app.example"]`.',
+    )
+    secure_cookies: bool = Field(
+        default=False, description="Mark the session cookie `Secure`; set it wherever TLS is in front."
+    )
+    time_zone: str = Field(
+        default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
+    )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment; `overrides` win over it, and those that are `None` are left out.
+
+        Raises `SettingsError`, which names the variable and the remedy on one line.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else PREFIX + "*"
+    return f"{name} is wrong: {first['msg']}. Set {name} to a value that fits, or unset it for the default."

@@ -1,0 +1,72 @@
+"""Turns the counters that the scripts keep, one hash per minute, into the figures of the API.
+
+A counter's field is `queue/task name/what[/bucket]`. A duration lies in one of four buckets per doubling, so a
+percentile is the upper edge of a bucket: at most 19 % above the true value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BUCKETS_PER_DOUBLING = 4
+PERCENTILES = (50, 95, 99)
+_COUNTED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled", "retried": "retried"}
+
+
+@dataclass(slots=True)
+class Figures:
+    """What happened in a window, to one queue or to one type of task."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wait: Counter[int] = field(default_factory=Counter)
+    run: Counter[int] = field(default_factory=Counter)
+
+    def add(self, what: str, bucket: str, count: int) -> None:
+        if what == "wait":
+            self.wait[int(bucket)] += count
+        elif what == "run":
+            self.run[int(bucket)] += count
+        else:
+            self.counts[what] += count
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **{shown: self.counts[name] for name, shown in _COUNTED.items()},
+            "wait_ms": percentiles(self.wait),
+            "run_ms": percentiles(self.run),
+        }
+
+
+def percentiles(buckets: Mapping[int, int]) -> dict[str, float | None]:
+    """`p50`, `p95` and `p99` in ms; `None` where nothing was counted."""
+    return {f"p{share}": _percentile(buckets, share) for share in PERCENTILES}
+
+
+def _percentile(buckets: Mapping[int, int], share: int) -> float | None:
+    total = sum(buckets.values())
+    wanted, seen = total * share / 100, 0
+    for bucket in sorted(buckets):
+        seen += buckets[bucket]
+        if seen >= wanted:
+            return round(float(2 ** ((bucket + 1) / BUCKETS_PER_DOUBLING)) - 1, 1)
+    return None
+
+
+def aggregate(minutes: Iterable[Mapping[bytes, bytes]]) -> tuple[dict[str, Figures], dict[str, Figures]]:
+    """The figures by queue and by task name over the hashes of some minutes."""
+    queues: dict[str, Figures] = defaultdict(Figures)
+    names: dict[str, Figures] = defaultdict(Figures)
+    for minute in minutes:
+        for raw, count in minute.items():
+            queue, name, what, bucket = [*raw.decode().split("/"), ""][:4]
+            queues[queue].add(what, bucket, int(count))
+            names[name].add(what, bucket, int(count))
+    return dict(queues), dict(names)
+
+
+def ended(figures: Iterable[Figures]) -> int:
+    """How many tasks came to an end."""
+    return sum(f.counts[end] for f in figures for end in ("succeeded", "failed", "cancelled"))

@@ -1,0 +1,143 @@
+"""A task that is about to be queued: checked against the catalog, and put into the form that `submit` takes.
+
+The same checks serve the gateway, a Python caller, a parent that queues children, and a message that periodiq
+sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.catalog import Catalog, TaskSpec
+from tasks.errors import InvalidInput
+from tasks.ids import new_id
+from tasks.lifecycle import Priority
+from tasks.record import compact_json
+
+MAX_DELAY_S = 30 * 86_400
+MAX_METADATA_BYTES = 16 << 10
+DEFAULT_TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """One task as `submit` takes it. `eta_ms` is absolute, `delay_ms` counts from the server's now."""
+
+    task_id: str
+    name: str
+    queue: str
+    priority: Priority
+    tenant: str
+    case_id: str
+    payload: str
+    options: str
+    metadata: str = ""
+    parent_id: str = ""
+    eta_ms: int | None = None
+    delay_ms: int | None = None
+    held: bool = False
+
+    def arguments(self) -> list[str | int]:
+        """In the order in which `submit.lua` reads them."""
+        return [
+            self.task_id,
+            self.name,
+            self.queue,
+            self.priority.value,
+            self.tenant,
+            self.case_id,
+            self.parent_id,
+            "" if self.eta_ms is None else self.eta_ms,
+            "" if self.delay_ms is None else self.delay_ms,
+            self.options,
+            self.payload,
+            self.metadata,
+            "1" if self.held else "",
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for, before it is checked. `None` means: as the task type says."""
+
+    task_name: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    priority: str = Priority.NORMAL
+    queue: str | None = None
+    countdown_s: float | None = None
+    eta_ms: int | None = None
+    retry_config: Mapping[str, Any] = field(default_factory=dict)
+    timeout_s: float | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    callback_url: str | None = None
+    tenant: str = DEFAULT_TENANT
+    task_id: str | None = None
+    parent_id: str = ""
+    held: bool = False
+    internal: bool = False
+
+
+def check(order: Order, catalog: Catalog) -> NewTask:
+    """The task that an order asks for. Raises `InvalidInput`, which names the field and the remedy."""
+    spec = catalog.get(order.task_name, internal=order.internal)
+    payload = spec.validate(order.args, order.kwargs)
+    queue = catalog.check_queue(order.queue) if order.queue is not None else spec.queue
+    return NewTask(
+        task_id=order.task_id or new_id(),
+        name=spec.name,
+        queue=queue,
+        priority=check_priority(order.priority),
+        tenant=order.tenant,
+        case_id=getattr(payload, "case_id", None) or "",
+        payload=payload.model_dump_json(exclude_unset=True),
+        options=_options(order, spec),
+        metadata=_metadata(order.metadata),
+        parent_id=order.parent_id,
+        eta_ms=order.eta_ms,
+        delay_ms=_delay_ms(order.countdown_s),
+        held=order.held,
+    )
+
+
+def check_priority(priority: str) -> Priority:
+    try:
+        return Priority(priority)
+    except ValueError:
+        raise InvalidInput.of("priority", f"{priority!r} is not one of {', '.join(reversed(Priority))}") from None
+
+
+def _delay_ms(countdown_s: float | None) -> int | None:
+    if countdown_s is None:
+        return None
+    if not 0 <= countdown_s <= MAX_DELAY_S:
+        raise InvalidInput.of("countdown", f"must be between 0 and {MAX_DELAY_S} seconds (30 days)")
+    return round(countdown_s * 1_000)
+
+
+def _options(order: Order, spec: TaskSpec) -> str:
+    chosen = {
+        "max_retries": spec.retry.max_retries,
+        "min_backoff_s": spec.retry.min_backoff_s,
+        "max_backoff_s": spec.retry.max_backoff_s,
+        **{name: value for name, value in order.retry_config.items() if value is not None},
+        "timeout_s": spec.timeout_s if order.timeout_s is None else order.timeout_s,
+    }
+    if order.callback_url:
+        chosen["callback_url"] = order.callback_url
+    return compact_json(chosen)
+
+
+def _metadata(metadata: Mapping[str, Any]) -> str:
+    if not metadata:
+        return ""
+    try:
+        text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError):
+        raise InvalidInput.of("metadata", "must be a JSON object") from None
+    if len(text.encode(errors="surrogatepass")) > MAX_METADATA_BYTES:
+        raise InvalidInput.of("metadata", f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
+    return text

@@ -1,0 +1,68 @@
+"""Small words that the integration tests tell their stories with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from pydantic import BaseModel, ConfigDict
+
+from tasks.catalog import Catalog, TaskSpec
+from tasks.ids import new_id
+from tasks.ledger import Hold, Ledger
+from tasks.lifecycle import Priority
+from tasks.record import RECORD_FIELDS, Task, parse_task
+from tasks.settings import Settings
+from tasks.submission import NewTask, Order, check
+
+
+class AnyPayload(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    case_id: str | None = None
+
+
+class AnyResult(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+PLAIN = TaskSpec("demo.work", "demo", AnyPayload, AnyResult, "Whatever a test wants done.")
+OTHER = TaskSpec("other.work", "other", AnyPayload, AnyResult, "The same in another queue.")
+DEMO_CATALOG = Catalog([PLAIN, OTHER])
+WORKER = "w-test"
+
+
+def ledger_for(client: redis.Redis, settings: Settings) -> Ledger:
+    return Ledger(client, settings, DEMO_CATALOG)
+
+
+def a_task(priority: str = Priority.NORMAL, **wishes: Any) -> NewTask:
+    wishes.setdefault("task_name", "demo.work")
+    wishes.setdefault("task_id", new_id())
+    return check(Order(priority=priority, **wishes), DEMO_CATALOG)
+
+
+def record(ledger: Ledger, task_id: str) -> Task:
+    values = ledger.client.hmget(ledger.keys.of("task", id=task_id), list(RECORD_FIELDS))
+    task = parse_task(task_id, values)  # type: ignore[arg-type]
+    assert task is not None
+    return task
+
+
+def status(ledger: Ledger, task_id: str) -> str:
+    return record(ledger, task_id).status.value
+
+
+def log(ledger: Ledger, task_id: str) -> list[str]:
+    return [event.event for event in record(ledger, task_id).events()]
+
+
+def hold(task: NewTask, run: int = 1, worker: str = WORKER) -> Hold:
+    return Hold(task.task_id, run, worker, f"{task.queue}.{task.priority}")
+
+
+def begun(ledger: Ledger, task: NewTask, run: int = 1, worker: str = WORKER) -> Hold:
+    """The task is fetched and its run begins."""
+    ledger.fetch(worker, DEMO_CATALOG.queues, 1)
+    held = hold(task, run, worker)
+    assert ledger.start(held) is not None
+    return held

@@ -1,0 +1,379 @@
+"""The life of a task in the ledger, told against a real server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import redis
+from dramatiq import Message
+
+from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull
+from tasks.ids import child_id, new_id
+from tasks.ledger import Idempotency, Ledger
+from tasks.settings import Settings
+from tests.conftest import wait_until
+from tests.integration.stories import (
+    DEMO_CATALOG,
+    WORKER,
+    a_task,
+    begun,
+    hold,
+    ledger_for,
+    log,
+    record,
+    status,
+)
+
+ERROR = {"type": "ValueError", "message": "no", "attempt": 1, "at": 0, "retryable": True}
+
+
+@pytest.fixture
+def ledger(client: redis.Redis, settings: Settings) -> Ledger:
+    return ledger_for(client, settings)
+
+
+def fetched_ids(ledger: Ledger, most: int = 100, worker: str = WORKER) -> list[str]:
+    messages = ledger.fetch(worker, DEMO_CATALOG.queues, most)
+    return [Message.decode(message).message_id for message in messages]
+
+
+def test_a_task_goes_all_the_way(ledger: Ledger) -> None:
+    task = a_task(kwargs={"case_id": "case-1", "words": "olá"})
+
+    ledger.submit([task])
+    started_hold = hold(task)
+    assert fetched_ids(ledger) == [task.task_id]
+    started = ledger.start(started_hold)
+    assert started is not None
+    assert started.payload == {"case_id": "case-1", "words": "olá"}
+    assert ledger.progress(started_hold, 40, "Lendo") == "go_on"
+    assert ledger.succeed(started_hold, '{"answer":42}')
+
+    done = record(ledger, task.task_id)
+    assert done.status == "succeeded"
+    assert done.result == {"answer": 42}
+    assert (done.run, done.attempt, done.worker) == (1, 1, WORKER)
+    assert log(ledger, task.task_id) == ["queued", "running", "succeeded"]
+    assert ledger.client.exists(ledger.keys.of("acks", worker=WORKER, lane=started_hold.lane)) == 0
+    assert ledger.client.exists(ledger.keys.of("messages", lane=started_hold.lane)) == 0
+
+
+def test_the_ticket_is_a_dramatiq_message_without_a_clients_words(ledger: Ledger) -> None:
+    task = a_task("high", kwargs={"words": "segredo"})
+    ledger.submit([task])
+
+    (raw,) = ledger.fetch(WORKER, DEMO_CATALOG.queues, 1)
+
+    message = Message.decode(raw)
+    assert (message.queue_name, message.actor_name) == ("demo.high", "demo.work")
+    assert message.message_id == message.options["redis_message_id"] == task.task_id
+    assert message.options["run"] == 1
+    assert b"segredo" not in raw
+
+
+def test_the_most_urgent_lane_of_all_queues_comes_first(ledger: Ledger) -> None:
+    low, normal, high = a_task("low"), a_task("normal", task_name="other.work"), a_task("high")
+    critical = a_task("critical", task_name="other.work")
+    ledger.submit([low, normal, high, critical])
+
+    assert fetched_ids(ledger, 3) == [critical.task_id, high.task_id, normal.task_id]
+    assert fetched_ids(ledger) == [low.task_id]
+
+
+def test_first_in_first_out_inside_a_lane(ledger: Ledger) -> None:
+    tasks = [a_task() for _ in range(50)]
+    ledger.submit(tasks)
+
+    assert fetched_ids(ledger) == [task.task_id for task in tasks]
+
+
+def test_submitting_the_same_task_again_changes_nothing(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    ledger.submit([task])
+
+    assert fetched_ids(ledger) == [task.task_id]
+    assert log(ledger, task.task_id) == ["queued"]
+
+
+def test_an_idempotency_key_answers_with_the_first_tasks(ledger: Ledger) -> None:
+    first, second = a_task(), a_task()
+    key = Idempotency("digest", "body-1")
+    ledger.submit([first], key)
+
+    again = ledger.submit([second], key)
+
+    assert again.replayed
+    assert again.task_ids == (first.task_id,)
+    with pytest.raises(IdempotencyMismatch):
+        ledger.submit([second], Idempotency("digest", "body-2"))
+    assert fetched_ids(ledger) == [first.task_id]
+
+
+def test_a_full_lane_refuses_all_of_a_submit(client: redis.Redis, settings: Settings) -> None:
+    ledger = ledger_for(client, settings.model_copy(update={"max_waiting": 2}))
+    ledger.submit([a_task()])
+
+    with pytest.raises(QueueFull):
+        ledger.submit([a_task(), a_task()])
+
+    assert len(fetched_ids(ledger)) == 1
+
+
+def test_a_task_with_a_countdown_waits_and_then_runs(ledger: Ledger) -> None:
+    task = a_task(countdown_s=0.05)
+    ledger.submit([task])
+    assert status(ledger, task.task_id) == "scheduled"
+    assert fetched_ids(ledger) == []
+
+    wait_until(lambda: ledger.promote()[0] == 1, "the task becomes due")
+
+    assert log(ledger, task.task_id) == ["scheduled", "queued"]
+    assert fetched_ids(ledger) == [task.task_id]
+
+
+def test_a_run_that_failed_is_repeated_and_counts_its_attempts(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    for run in (1, 2):
+        assert ledger.retry(begun(ledger, task, run), 0, ERROR)
+        assert status(ledger, task.task_id) == "retrying"
+        assert ledger.promote()[0] == 1
+    ledger.succeed(begun(ledger, task, 3), "{}")
+
+    assert record(ledger, task.task_id).attempt == 3
+    assert log(ledger, task.task_id) == [
+        *("queued", "running", "retrying"),
+        *("queued", "running", "retrying"),
+        *("queued", "running", "succeeded"),
+    ]
+
+
+def test_a_wait_that_was_nobodys_failure_uses_up_no_attempt(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    ledger.retry(begun(ledger, task), 0, None, counted=False)
+    ledger.promote()
+    begun(ledger, task, 2)
+
+    assert (record(ledger, task.task_id).run, record(ledger, task.task_id).attempt) == (2, 1)
+
+
+def test_a_failed_task_is_a_dead_letter_and_can_be_run_again(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    ledger.fail(begun(ledger, task), ERROR)
+    assert ledger.client.zcard(ledger.keys.of("dead", lane="demo.normal")) == 1
+
+    assert ledger.requeue(task.task_id) == "queued"
+
+    assert ledger.client.zcard(ledger.keys.of("dead", lane="demo.normal")) == 0
+    assert ledger.client.ttl(ledger.keys.of("task", id=task.task_id)) == -1
+    ledger.succeed(begun(ledger, task, 2), "{}")
+    assert record(ledger, task.task_id).attempt == 1
+
+
+def test_only_what_has_failed_or_was_cancelled_runs_again(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+
+    with pytest.raises(IllegalMove):
+        ledger.requeue(task.task_id)
+    with pytest.raises(NotFound):
+        ledger.requeue(new_id())
+    with pytest.raises(NotFound):
+        ledger.cancel(task.task_id, tenant="another")
+
+
+def test_a_waiting_task_that_is_cancelled_is_gone_from_its_lane(ledger: Ledger) -> None:
+    waiting, later = a_task(), a_task(countdown_s=60)
+    ledger.submit([waiting, later])
+
+    assert ledger.cancel(waiting.task_id) == ledger.cancel(later.task_id) == "cancelled"
+
+    assert fetched_ids(ledger) == []
+    assert ledger.client.zcard(ledger.keys.of("delayed")) == 0
+    with pytest.raises(IllegalMove):
+        ledger.cancel(waiting.task_id)
+
+
+def test_a_running_task_hears_of_its_cancellation_and_ends_cancelled(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    held = begun(ledger, task)
+
+    assert ledger.cancel(task.task_id) == "cancelling"
+    assert ledger.progress(held, 50, "") == "cancel"
+    assert ledger.cancelled(held)
+    assert status(ledger, task.task_id) == "cancelled"
+
+
+def test_a_failure_on_the_way_to_a_cancellation_is_a_cancellation(ledger: Ledger) -> None:
+    for end in ("retry", "fail"):
+        task = a_task()
+        ledger.submit([task])
+        held = begun(ledger, task)
+        ledger.cancel(task.task_id)
+
+        ledger.retry(held, 0, ERROR) if end == "retry" else ledger.fail(held, ERROR)
+
+        assert status(ledger, task.task_id) == "cancelled"
+
+
+def test_a_superseded_run_cannot_write(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    old = begun(ledger, task)
+    ledger.hand_back(old, begun=True)
+    new = begun(ledger, task, 2, worker="w-other")
+
+    assert ledger.progress(old, 90, "") == "lost"
+    assert not ledger.succeed(old, '{"from":"old"}')
+    assert not ledger.fail(old, ERROR)
+    assert not ledger.retry(old, 0, ERROR)
+    assert ledger.succeed(new, '{"from":"new"}')
+    assert record(ledger, task.task_id).result == {"from": "new"}
+
+
+def test_a_ticket_is_good_for_one_start(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    begun(ledger, task)
+
+    assert ledger.start(hold(task)) is None
+    assert ledger.start(hold(task, worker="w-other")) is None
+    assert ledger.start(hold(task, run=2)) is None
+    assert log(ledger, task.task_id) == ["queued", "running"]
+
+
+def test_what_a_dead_worker_held_goes_back_to_the_head(client: redis.Redis, settings: Settings) -> None:
+    impatient = settings.model_copy(update={"heartbeat_timeout_s": 0.001, "sweep_interval_s": 0.001})
+    ledger = ledger_for(client, impatient)
+    running, fetched, waiting = a_task(), a_task(), a_task()
+    ledger.submit([running, fetched, waiting])
+    ledger.beat(WORKER, {})
+    begun(ledger, running)
+    fetched_ids(ledger, 1)
+
+    wait_until(lambda: ledger.reap() == {WORKER: 2}, "the dead worker is reaped")
+
+    assert set(fetched_ids(ledger, 2)) == {running.task_id, fetched.task_id}
+    assert log(ledger, running.task_id) == ["queued", "running", "recovered"]
+    assert log(ledger, fetched.task_id) == ["queued"]
+    assert ledger.start(hold(running, run=2)) is not None
+
+
+def test_a_task_that_kills_its_workers_becomes_a_dead_letter(client: redis.Redis, settings: Settings) -> None:
+    impatient = settings.model_copy(
+        update={"heartbeat_timeout_s": 0.001, "sweep_interval_s": 0.001, "max_crashes": 2}
+    )
+    ledger = ledger_for(client, impatient)
+    task = a_task()
+    ledger.submit([task])
+
+    for run in (1, 2):
+        ledger.beat(WORKER, {})
+        begun(ledger, task, run)
+        wait_until(lambda: ledger.reap(), "the dead worker is reaped")
+
+    assert record(ledger, task.task_id).error["type"] == "WorkerCrashed"  # type: ignore[index]
+    assert log(ledger, task.task_id) == ["queued", "running", "recovered", "running", "failed"]
+
+
+def test_what_a_live_worker_doesnt_know_of_is_reclaimed(ledger: Ledger) -> None:
+    known, lost = a_task(), a_task()
+    ledger.submit([known, lost])
+    fetched_ids(ledger)
+
+    assert ledger.reclaim(WORKER, [known.task_id]) == 1
+
+    assert fetched_ids(ledger) == [lost.task_id]
+
+
+def test_children_are_counted_exactly_and_wake_their_parent(ledger: Ledger) -> None:
+    parent = a_task()
+    ledger.submit([parent])
+    held = begun(ledger, parent)
+    children = [a_task(task_id=child_id(parent.task_id, i), parent_id=parent.task_id, held=i > 0) for i in range(3)]
+    ledger.submit(children)
+    ledger.submit(children)
+    ledger.await_children(held)
+
+    ledger.succeed(begun(ledger, children[0]), "{}")
+    ledger.fail(begun(ledger, children[1]), ERROR)
+    assert record(ledger, parent.task_id).progress == pytest.approx(66.6)
+    ledger.cancel(children[2].task_id)
+
+    counts = record(ledger, parent.task_id).children
+    assert counts is not None
+    assert counts.as_json() == {
+        "total": 3,
+        "succeeded": 1,
+        "failed": 1,
+        "cancelled": 1,
+        "running": 0,
+        "pending": 0,
+    }
+    ledger.succeed(begun(ledger, parent, 2), "{}")
+    assert log(ledger, parent.task_id) == ["queued", "running", "succeeded"]
+
+
+def test_a_child_of_a_cancelled_parent_does_not_start(ledger: Ledger) -> None:
+    parent = a_task()
+    ledger.submit([parent])
+    held = begun(ledger, parent)
+    child = a_task(parent_id=parent.task_id)
+    ledger.submit([child])
+    ledger.await_children(held)
+    assert ledger.cancel(parent.task_id) == "cancelled"
+
+    fetched_ids(ledger)
+    assert ledger.start(hold(child)) is None
+    assert status(ledger, child.task_id) == "cancelled"
+    with pytest.raises(IllegalMove):
+        ledger.submit([a_task(parent_id=parent.task_id)])
+
+
+def test_a_paused_queue_gives_nothing(ledger: Ledger) -> None:
+    ledger.submit([a_task(), a_task(task_name="other.work")])
+    ledger.client.hset(ledger.keys.of("paused"), "demo", "{}")
+
+    assert len(fetched_ids(ledger)) == 1
+
+
+def test_an_expired_task_leaves_nothing_behind(client: redis.Redis, settings: Settings) -> None:
+    ledger = ledger_for(client, settings.model_copy(update={"retention_s": 0}))
+    task = a_task(kwargs={"case_id": "c"})
+    ledger.submit([task])
+    ledger.fail(begun(ledger, task), ERROR)
+
+    wait_until(lambda: ledger.expire()[0] == 1, "the task is expired")
+
+    left = {key.decode() for key in client.keys()}  # type: ignore[union-attr]
+    kept = {"despacho:seq", "despacho:tenants", "despacho:recent:default"}
+    assert {key for key in left if not key.startswith("despacho:stats:")} == kept
+
+
+def test_every_event_is_told_to_the_task_the_case_and_the_tenant(ledger: Ledger) -> None:
+    listener = ledger.client.pubsub(ignore_subscribe_messages=True)
+    listener.psubscribe("despacho:events:*")
+    listener.get_message(timeout=1)
+    ledger.submit([a_task(kwargs={"case_id": "case-1"})])
+
+    channels = set()
+    while message := listener.get_message(timeout=0.5):
+        channels.add(message["channel"].decode().split(":")[2])
+    listener.close()
+    assert channels == {"task", "case", "tenant"}
+
+
+def test_event_numbers_grow_over_all_tasks(ledger: Ledger) -> None:
+    tasks = [a_task() for _ in range(20)]
+    ledger.submit(tasks)
+
+    numbers = [record(ledger, task.task_id).seq for task in tasks]
+
+    assert numbers == sorted(set(numbers))
+    assert all(number < 2**53 for number in numbers)
+    assert json.loads(json.dumps(numbers)) == numbers

@@ -1,0 +1,306 @@
+"""Tasks run by a real worker in this process: retries, limits, cancellation, lanes, drain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Event
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import redis
+
+from actors.declare import Declared, declare
+from actors.toolbox import Toolbox
+from middleware.broker import LaneBroker
+from middleware.run import Cancelled, Run
+from middleware.worker import LaneWorker
+from tasks.errors import IllegalMove, PermanentFailure
+from tasks.settings import Settings
+from tests.conftest import wait_until
+from tests.integration.stories import DEMO_CATALOG, AnyPayload, AnyResult, a_task, ledger_for, log, record, status
+
+Work = Callable[[Run, AnyPayload], AnyResult | None]
+SWIFT = {"min_backoff_s": 0.01, "max_backoff_s": 0.02}
+
+
+class Shop:
+    """A broker and its workers, to be opened with the work that a test wants done."""
+
+    def __init__(self, client: redis.Redis, settings: Settings) -> None:
+        self.settings = settings
+        self.ledger = ledger_for(client, settings)
+        self.workers: list[LaneWorker] = []
+
+    def open(self, work: Work, threads: int = 2) -> LaneWorker:
+        broker = LaneBroker(self.ledger, self.settings, DEMO_CATALOG)
+        for name in ("demo.work", "other.work"):
+            declare(broker, Declared(name, lambda run, payload, _: work(run, payload)), self._tools(broker))
+        worker = LaneWorker(broker, threads)
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def _tools(self, broker: LaneBroker) -> Toolbox:
+        return Toolbox(broker.ledger, self.settings)
+
+    def submit(self, priority: str = "normal", **wishes: Any) -> str:
+        task = a_task(priority, **wishes)
+        self.ledger.submit([task])
+        return task.task_id
+
+    def ends(self, task_id: str, state: str, timeout_s: float = 15) -> None:
+        wait_until(lambda: status(self.ledger, task_id) == state, f"the task ends {state}", timeout_s)
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.drain(0)
+
+
+@pytest.fixture
+def shop(client: redis.Redis, settings: Settings) -> Iterator[Shop]:
+    shop = Shop(client, settings)
+    yield shop
+    shop.close()
+
+
+def test_an_actor_gets_its_payload_and_leaves_its_result(shop: Shop) -> None:
+    shop.open(lambda run, payload: AnyResult.model_validate({"echo": payload.model_extra}))
+
+    task_id = shop.submit(kwargs={"words": "olá 👋"})
+
+    shop.ends(task_id, "succeeded")
+    assert record(shop.ledger, task_id).result == {"echo": {"words": "olá 👋"}}
+
+
+def test_a_large_result_lies_in_the_blob_store(shop: Shop) -> None:
+    worker = shop.open(lambda run, payload: AnyResult.model_validate({"text": "x" * 100_000}))
+
+    task_id = shop.submit()
+
+    shop.ends(task_id, "succeeded")
+    place = record(shop.ledger, task_id).result_place
+    assert place is not None
+    assert record(shop.ledger, task_id).result is None
+    assert len(shop._tools(worker.broker).blobs.read(place)) > 100_000
+
+
+def test_what_raises_twice_succeeds_at_the_third_run(shop: Shop) -> None:
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        if run.number < 3:
+            raise ConnectionResetError
+        return AnyResult()
+
+    shop.open(work)
+    task_id = shop.submit(retry_config=SWIFT)
+
+    shop.ends(task_id, "succeeded")
+    told = [name for name in log(shop.ledger, task_id) if name != "queued"]
+    assert told == ["running", "retrying", "running", "retrying", "running", "succeeded"]
+
+
+def test_what_always_raises_fails_after_its_retries(shop: Shop) -> None:
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        raise ValueError("the client said: segredo")
+
+    shop.open(work)
+    task_id = shop.submit(retry_config=SWIFT | {"max_retries": 2})
+
+    shop.ends(task_id, "failed")
+    failed = record(shop.ledger, task_id)
+    assert failed.attempt == 3
+    assert failed.error is not None
+    assert failed.error["type"] == "ValueError"
+    assert failed.error["message"] == "raised in integration/test_worker.py, work"
+    assert shop.ledger.client.zcard(shop.ledger.keys.of("dead", lane="demo.normal")) == 1
+
+
+def test_a_permanent_failure_is_not_repeated(shop: Shop) -> None:
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        raise PermanentFailure("it can't be done")
+
+    shop.open(work)
+    task_id = shop.submit()
+
+    shop.ends(task_id, "failed")
+    assert record(shop.ledger, task_id).attempt == 1
+
+
+def test_a_run_over_its_time_limit_is_interrupted(shop: Shop) -> None:
+    shop.open(lambda run, payload: _work_for_ever(run))
+
+    task_id = shop.submit(timeout_s=0.1, retry_config={"max_retries": 0})
+
+    shop.ends(task_id, "failed")
+    assert record(shop.ledger, task_id).error["type"] == "TimeLimitExceeded"  # type: ignore[index]
+
+
+def _work_for_ever(run: Run) -> AnyResult:
+    while True:
+        sleep(0.001)
+
+
+def test_a_running_task_that_is_cancelled_stops_and_does_not_run_again(shop: Shop) -> None:
+    runs: list[int] = []
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        runs.append(run.number)
+        return _work_for_ever(run)
+
+    shop.open(work)
+    task_id = shop.submit()
+    wait_until(lambda: runs, "the task runs")
+
+    asked = monotonic()
+    assert shop.ledger.cancel(task_id) == "cancelling"
+    shop.ends(task_id, "cancelled")
+
+    assert monotonic() - asked < 1
+    next_id = shop.submit()
+    wait_until(lambda: len(runs) == 2, "another task runs on the same thread")
+    shop.ledger.cancel(next_id)
+    shop.ends(next_id, "cancelled")
+    assert runs == [1, 1]
+
+
+def test_an_actor_may_tidy_up_when_it_is_cancelled(shop: Shop) -> None:
+    running, tidied = Event(), Event()
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        try:
+            running.set()
+            return _work_for_ever(run)
+        except Cancelled:
+            tidied.set()
+            raise
+
+    shop.open(work)
+    task_id = shop.submit()
+    assert running.wait(5)
+
+    shop.ledger.cancel(task_id)
+
+    shop.ends(task_id, "cancelled")
+    assert tidied.is_set()
+
+
+def test_a_critical_task_starts_before_every_waiting_low_one(shop: Shop) -> None:
+    order: list[str] = []
+    let_go: set[str] = set()
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        order.append(run.hold.lane)
+        wait_until(lambda: run.task_id in let_go, "the test lets the task go")
+        return AnyResult()
+
+    shop.open(work, threads=1)
+    shop.open(work, threads=1)
+    busy = [shop.submit("low") for _ in range(2)]
+    wait_until(lambda: len(order) == 2, "both workers are busy")
+    waiting = [shop.submit("low") for _ in range(50)]
+    critical = shop.submit("critical")
+
+    let_go.add(busy[0])
+    wait_until(lambda: len(order) == 3, "the worker that is free takes another task")
+
+    assert order[2] == "demo.critical"
+    let_go.update((critical, *busy, *waiting))
+    for task_id in (critical, *busy, *waiting):
+        shop.ends(task_id, "succeeded")
+
+
+def test_progress_is_told_in_real_steps(shop: Shop) -> None:
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        for percent in (10, 40, 90):
+            run.report(percent, f"passo {percent}")
+        return AnyResult()
+
+    listener = shop.ledger.client.pubsub(ignore_subscribe_messages=True)
+    listener.psubscribe("despacho:events:tenant:*")
+    listener.get_message(timeout=1)
+    shop.open(work)
+    task_id = shop.submit()
+    shop.ends(task_id, "succeeded")
+
+    told = []
+    while message := listener.get_message(timeout=0.5):
+        told.append(message["data"].decode().split("\n")[1])
+    listener.close()
+    assert told == ["queued", "running", "progress", "progress", "progress", "succeeded"]
+
+
+def test_a_draining_worker_hands_back_what_it_cannot_finish(shop: Shop) -> None:
+    running = Event()
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        running.set()
+        return _work_for_ever(run) if run.number == 1 else AnyResult()
+
+    worker = shop.open(work, threads=1)
+    unfinished, waiting = shop.submit(), shop.submit()
+    assert running.wait(5)
+
+    worker.drain(0.05)
+
+    assert status(shop.ledger, unfinished) == status(shop.ledger, waiting) == "queued"
+    assert record(shop.ledger, unfinished).attempt == 1
+    shop.open(work)
+    shop.ends(unfinished, "succeeded")
+    assert record(shop.ledger, unfinished).attempt == 1
+    assert "recovered" in log(shop.ledger, unfinished)
+
+
+def test_what_dramatiq_itself_sends_gets_a_record(shop: Shop) -> None:
+    worker = shop.open(lambda run, payload: AnyResult())
+
+    message = worker.broker.get_actor("demo.work").send(case_id="case-9")
+
+    shop.ends(message.message_id, "succeeded")
+    assert record(shop.ledger, message.message_id).case_id == "case-9"
+
+
+def test_two_schedulers_send_one_slot_once(shop: Shop) -> None:
+    runs: list[str] = []
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        runs.append(run.task_id)
+        return AnyResult()
+
+    worker = shop.open(work)
+    actor = worker.broker.get_actor("demo.work")
+    for slot in ("2026-11-23 06:00:00-03:00", "2026-11-23 06:00:00-03:00", "2026-11-24 06:00:00-03:00"):
+        actor.send_with_options(scheduled_at=slot)
+
+    wait_until(lambda: len(runs) == 2, "both slots have run")
+    assert len(set(runs)) == 2
+
+
+def test_a_thousand_small_tasks_with_cancellations_all_end_once(shop: Shop) -> None:
+    ended: list[str] = []
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        for _ in range(3):
+            sleep(0.0005)
+        ended.append(run.task_id)
+        return AnyResult()
+
+    worker = shop.open(work, threads=8)
+    tasks = [a_task() for _ in range(600)]
+    shop.ledger.submit(tasks)
+    for task in tasks[::2]:
+        _cancel(shop, task.task_id)
+
+    def all_ended() -> bool:
+        return all(task.status.final for task in shop.ledger.tasks([task.task_id for task in tasks]))
+
+    wait_until(all_ended, "every task has ended", 60)
+    assert len(ended) == len(set(ended))
+    assert all(thread.is_alive() for thread in worker.workers)
+    wait_until(lambda: not worker.broker.held, "the worker holds nothing")
+
+
+def _cancel(shop: Shop, task_id: str) -> None:
+    try:
+        shop.ledger.cancel(task_id)
+    except IllegalMove as refusal:
+        assert refusal.status == "succeeded"
