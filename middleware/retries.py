@@ -67,7 +67,7 @@ def _delay_ms(started: Started, exception: BaseException) -> int:
 def backoff_ms(options: Mapping[str, Any], retries: int) -> int:
     """`min_backoff_s` doubled with each retry, at most `max_backoff_s`, then up to a quarter off it at random, so
     that tasks which failed together don't come back together."""
-    doubled = float(options["min_backoff_s"]) * 2 ** min(retries, 62)
+    doubled = float(options["min_backoff_s"]) * 2.0 ** min(retries, 62)
     capped = min(doubled, float(options["max_backoff_s"]))
     return round(1_000 * capped * random.uniform(0.75, 1.0))
 

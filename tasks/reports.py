@@ -8,7 +8,7 @@ from typing import Any, cast
 import redis
 from pydantic_core import from_json
 
-from tasks.clock import now_ms, to_ms
+from tasks.clock import now_ms
 from tasks.connection import AsyncRedis
 from tasks.errors import NotFound
 from tasks.keys import Keys
@@ -45,7 +45,7 @@ class ReportBook:
         for status in State:
             names = [self._keys.of("by_status", tenant=tenant, status=status) for tenant in tenants]
             with redis_faults():
-                counts[status.value] = sum(cast(int, self._client.zcard(name)) for name in names)
+                counts[status.value] = sum(int(self._client.zcard(name)) for name in names)
         return counts
 
     def _tenants(self) -> list[str]:
@@ -91,6 +91,3 @@ def period_ms(until_ms: int | None, days: int) -> tuple[int, int]:
     """First and last ms of the `days` days that end at `until_ms`, or now."""
     last = until_ms if until_ms is not None else now_ms()
     return last - days * 86_400_000, last
-
-
-__all__ = ["ReportBook", "ReportShelf", "period_ms", "to_ms"]

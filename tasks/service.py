@@ -6,14 +6,17 @@ It is the asynchronous face of the ledger: the same scripts, one round trip each
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tasks import scripts
+from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async
-from tasks.errors import InvalidInput, NotFound
+from tasks.errors import FieldError, IllegalMove, InvalidInput, NotFound
 from tasks.keys import Keys
 from tasks.ledger import (
+    EXPIRE_AT_ONCE,
     Idempotency,
     Submitted,
     parse_move,
@@ -22,7 +25,7 @@ from tasks.ledger import (
     submit_arguments,
 )
 from tasks.lifecycle import Move, Priority, allowed_from
-from tasks.reader import Reader
+from tasks.reader import Reader, TaskFilter
 from tasks.record import Task
 from tasks.settings import Settings
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
@@ -41,10 +44,11 @@ class TaskService:
         self.settings = settings
         self.catalog = catalog
         self.reader = Reader(client, settings, catalog)
+        self.cases = CaseStore(client, settings)
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
         self._scripts = {
-            name: client.register_script(scripts.source(name)) for name in ("submit", "cancel", "requeue")
+            name: client.register_script(scripts.source(name)) for name in ("submit", "cancel", "requeue", "expire")
         }
 
     @classmethod
@@ -88,8 +92,48 @@ class TaskService:
             metadata=metadata or {},
             tenant=tenant,
         )
-        submitted = await self.submit([check(order, self.catalog)])
+        submitted = await self.submit(await self.prepare([order]))
         return submitted.task_ids[0]
+
+    async def prepare(self, orders: Sequence[Order], prefix: str = "") -> list[NewTask]:
+        """Check orders against the catalog and against what is stored: a triage needs a conversation, an analysis
+        its documents. Raises `InvalidInput` with all that is wrong; `prefix` is put before each field, with the
+        order's number in place of `{}`."""
+        checked: list[NewTask] = []
+        errors: list[FieldError] = []
+        for number, order in enumerate(orders):
+            try:
+                checked.append(await self._check(order))
+            except InvalidInput as invalid:
+                start = prefix.format(number)
+                errors.extend(FieldError(start + fault.field, fault.message) for fault in invalid.errors)
+        if errors:
+            raise InvalidInput(errors)
+        return checked
+
+    async def _check(self, order: Order) -> NewTask:
+        task = check(order, self.catalog)
+        bound = self.catalog.get(order.task_name).bind(order.args, order.kwargs)
+        if task.name == "triage.process_async" or (task.name == "embeddings.generate_async" and task.case_id):
+            await self._check_conversation(task, bound)
+        for document_id in bound.get("document_ids") or ():
+            await self._check_document(task.tenant, document_id)
+        return task
+
+    async def _check_conversation(self, task: NewTask, bound: Mapping[str, Any]) -> None:
+        if bound.get("conversation_history") or bound.get("user_message") is not None:
+            return
+        if not await self.cases.has_conversation(task.tenant, task.case_id):
+            raise InvalidInput.of(
+                "kwargs.case_id",
+                "the case has no conversation; PUT one to /api/cases/{case_id}, or send conversation_history",
+            )
+
+    async def _check_document(self, tenant: str, document_id: str) -> None:
+        try:
+            await self.cases.document(tenant, document_id)
+        except NotFound:
+            raise InvalidInput.of("kwargs.document_ids", f"there is no document {document_id}") from None
 
     async def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
         """Queue checked tasks, all or none."""
@@ -126,6 +170,28 @@ class TaskService:
                 await self._scripts["cancel"](keys=[self._namespace], args=arguments, client=pipe)
             with redis_faults():
                 await pipe.execute()
+
+    async def forget_case(self, tenant: str, case_id: str) -> list[str]:
+        """Cancel a case's tasks and forget those that have ended; returns where large results lay, for the caller
+        to delete. A running one is forgotten by the next sweep after it has stopped."""
+        before: int | None = None
+        while True:
+            wanted = TaskFilter(tenant=tenant, case_id=case_id, before_seq=before, limit=CANCELLED_AT_ONCE)
+            page = await self.reader.page(wanted)
+            for task in page.tasks:
+                await self._forget(task, tenant)
+            if page.next_seq is None:
+                break
+            before = page.next_seq
+        with redis_faults():
+            _, *places = await self._call("expire", EXPIRE_AT_ONCE)
+        return [place.decode() for place in places]
+
+    async def _forget(self, task: Task, tenant: str) -> None:
+        with suppress(IllegalMove, NotFound):
+            await self.cancel_task(task.task_id, tenant=tenant)
+        with redis_faults():
+            await self.client.zadd(self.reader.keys.of("expiring"), {task.task_id: 0}, xx=True)
 
     async def retry_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
         """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""

@@ -95,7 +95,7 @@ def check(order: Order, catalog: Catalog) -> NewTask:
         case_id=getattr(payload, "case_id", None) or "",
         payload=payload.model_dump_json(exclude_unset=True),
         options=_options(order, spec),
-        metadata=_metadata(order.metadata),
+        metadata=check_metadata(order.metadata),
         parent_id=order.parent_id,
         eta_ms=order.eta_ms,
         delay_ms=_delay_ms(order.countdown_s),
@@ -131,7 +131,8 @@ def _options(order: Order, spec: TaskSpec) -> str:
     return compact_json(chosen)
 
 
-def _metadata(metadata: Mapping[str, Any]) -> str:
+def check_metadata(metadata: Mapping[str, Any]) -> str:
+    """Metadata as JSON. Raises `InvalidInput` where it is too large or no JSON."""
     if not metadata:
         return ""
     try:

@@ -1,0 +1,165 @@
+"""The `despacho` command: its arguments, and which module does what they say.
+
+Whatever a command needs is imported when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from cli.logs import LINE
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+
+OK = 0
+FAILED = 1
+WRONG_USE = 2
+
+LONGEST_TERM_DAYS = 36_500
+
+FLAGS = {
+    "host": "address that the gateway listens on",
+    "port": "port that the gateway listens on; 0 lets the machine pick one",
+    "data_dir": "directory of the documents, the results, the logs and the embedded server's file",
+    "processes": "worker processes",
+    "threads": "threads in one worker process",
+    "redis_url": "a Redis or Valkey to use instead of the embedded one "
+    "(with a password in it, use DESPACHO_REDIS_URL: command lines can be read by others)",
+}
+"""The settings that can be given as flags; all can be given in the environment, as DESPACHO_<NAME>."""
+
+COMMANDS = {
+    "up": ("run everything on this machine", tuple(FLAGS)),
+    "gateway": ("run the HTTP gateway alone", ("host", "port", "data_dir", "redis_url")),
+    "worker": ("run one worker process alone", ("threads", "data_dir", "redis_url")),
+    "scheduler": ("run the scheduler alone", ("data_dir", "redis_url")),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong arguments or settings."""
+    given = parser().parse_args(arguments)
+    return told_in_one_line(lambda: _run(given))
+
+
+def told_in_one_line(run: Callable[[], int]) -> int:
+    """The exit code of `run`; an error of ours becomes one line on stderr and a code."""
+    from tasks.errors import DespachoError, InvalidInput, SettingsError
+
+    try:
+        return run()
+    except (SettingsError, InvalidInput) as error:
+        return _fail(error, WRONG_USE)
+    except DespachoError as error:
+        return _fail(error, FAILED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="despacho", description="The background engine of a legal-intake service.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (purpose, flags) in COMMANDS.items():
+        _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
+    _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
+    return top
+
+
+def _add_flags(command: argparse.ArgumentParser, flags: Sequence[str]) -> None:
+    for name in flags:
+        command.add_argument(f"--{name.replace('_', '-')}", help=FLAGS[name], metavar=name.upper())
+
+
+def _add_keys(keys: argparse.ArgumentParser) -> None:
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a key and print its secret, once")
+    create.add_argument("name", help="what the key is for")
+    create.add_argument("--tenant", default="default", help="whose tasks the key reaches (%(default)s)")
+    create.add_argument(
+        "--scope",
+        action="append",
+        dest="scopes",
+        metavar="SCOPE",
+        help="a right of the key; repeat it for several (tasks:read and tasks:write)",
+    )
+    create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="let it expire (never)")
+    shown = actions.add_parser("list", help="show all keys, without their secrets")
+    revoke = actions.add_parser("revoke", help="make a key useless from now on")
+    revoke.add_argument("key_id", help="the id that `list` shows")
+    for action in (create, shown, revoke):
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _days(given: str) -> float:
+    days = float(given)
+    if not 0 < days <= LONGEST_TERM_DAYS:
+        raise argparse.ArgumentTypeError(f"must be more than 0 and at most {LONGEST_TERM_DAYS}")
+    return days
+
+
+def _run(given: argparse.Namespace) -> int:
+    from tasks.settings import Settings
+
+    settings = Settings.load(**{name: getattr(given, name, None) for name in FLAGS})
+    if given.command == "keys":
+        from cli.keys import keys
+
+        return keys(given, settings)
+    return _RUNNERS[given.command](settings)
+
+
+def _up(settings: Settings) -> int:
+    from cli.up import up
+
+    return up(settings)
+
+
+def _gateway(settings: Settings) -> int:
+    _log_to_stderr(settings)
+    from gateway.serve import main as serve
+
+    return serve(settings)
+
+
+def _worker(settings: Settings) -> int:
+    _log_to_stderr(settings)
+    from actors.worker import main as work
+
+    return work(settings)
+
+
+def _scheduler(settings: Settings) -> int:
+    _log_to_stderr(settings)
+    from actors.scheduler import main as schedule
+
+    return schedule(settings)
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    """Where a container's logs are looked for; under `despacho up` it is the process's own file."""
+    logging.basicConfig(level=settings.log_level.upper(), format=LINE)
+
+
+_RUNNERS = {"up": _up, "gateway": _gateway, "worker": _worker, "scheduler": _scheduler}
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"despacho: {error}", file=sys.stderr)
+    return code
+
+
+def _version() -> str:
+    try:
+        return metadata.version("despacho")
+    except metadata.PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

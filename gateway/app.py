@@ -1,0 +1,85 @@
+"""Puts the gateway together: routes, handlers and the bridge's life. Nothing happens at import."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway import cases, console, documents, events, operations, sessions, tasks
+from gateway.bridge import Bridge
+from gateway.problems import HANDLERS
+from gateway.request_id import RequestId
+from gateway.services import Services
+from tasks.settings import Settings
+
+EXPOSED = ("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy")
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The gateway as an ASGI application over the Redis of the settings."""
+    app = Starlette(
+        routes=[
+            *tasks.ROUTES,
+            *events.ROUTES,
+            *cases.ROUTES,
+            *documents.ROUTES,
+            *operations.ROUTES,
+            *operations.dashboard_routes(settings),
+            *sessions.ROUTES,
+            *console.ROUTES,
+        ],
+        middleware=_middleware(settings),
+        exception_handlers=HANDLERS,
+        lifespan=_life,
+    )
+    app.state.services = Services.build(settings)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    stack = [Middleware(RequestId)]
+    if settings.cors_origins:
+        stack.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_credentials=True,
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+                expose_headers=EXPOSED,
+            )
+        )
+    return stack
+
+
+@asynccontextmanager
+async def _life(app: Starlette) -> AsyncIterator[None]:
+    known: Services = app.state.services
+    known.bridge.start()
+    _end_streams_on_signals(known.bridge)
+    yield
+    await known.close()
+
+
+def _end_streams_on_signals(bridge: Bridge) -> None:
+    """An open stream would hold up the shutdown for ever, and the end of the lifespan comes only after it. So the
+    streams end with the signal itself, before the server's own handler."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+        if not callable(previous):
+            continue
+
+        def chained(received: int, frame: FrameType | None, then: object = previous) -> None:
+            loop.call_soon_threadsafe(bridge.stop_watching)
+            assert callable(then)
+            then(received, frame)
+
+        signal.signal(number, chained)

@@ -1,0 +1,229 @@
+"""The bridge from Redis pub/sub to the watchers of this process: one connection, however many watch.
+
+A channel is subscribed while somebody watches it. An event is decoded once and encoded once per form, then handed
+to every watcher's own bounded queue, so that a slow one never slows another. What could have been missed, because
+the connection was cut, is told to the watchers as a gap; they read what they missed from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import redis
+
+from gateway.sse import case_event_name, encode
+from tasks.connection import connect_async_listener
+from tasks.errors import Unavailable
+from tasks.keys import Keys
+from tasks.record import Event, parse_message
+from tasks.settings import Settings
+
+log = logging.getLogger(__name__)
+BEHIND_AT_MOST = 1_000
+RECONNECT_S = 0.2
+ACKNOWLEDGED_WITHIN_S = 2.0
+
+
+class _Signal:
+    """Something a watcher must know that is no event."""
+
+
+GAP: Final = _Signal()
+"""Events may have been missed: read the log from the last number on."""
+CLOSED: Final = _Signal()
+"""There will be no more: the process stops, or the watcher fell too far behind."""
+
+
+class Frame:
+    """An event on its way to many watchers; each form is encoded when the first of them needs it."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    @cached_property
+    def for_task(self) -> bytes:
+        return encode(self.event, self.event.event)
+
+    @cached_property
+    def for_case(self) -> bytes:
+        return encode(self.event, case_event_name(self.event))
+
+
+Item = Frame | _Signal
+
+
+@dataclass(eq=False)
+class Watcher:
+    """One stream's own queue of what it has yet to tell."""
+
+    channel: str
+    queue: asyncio.Queue[Item] = field(default_factory=lambda: asyncio.Queue(BEHIND_AT_MOST + 1))
+
+    def offer(self, item: Item) -> None:
+        """Queue an item; a watcher that is too far behind is told that it is cut."""
+        if self.queue.qsize() >= BEHIND_AT_MOST:
+            self._cut()
+            return
+        self.queue.put_nowait(item)
+
+    def _cut(self) -> None:
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(CLOSED)
+
+
+@dataclass(eq=False)
+class _Channel:
+    """Who watches a channel, and whether the server has acknowledged that it is heard."""
+
+    watchers: set[Watcher] = field(default_factory=set)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hand_out(self, item: Item) -> None:
+        for watcher in self.watchers:
+            watcher.offer(item)
+
+
+class Bridge:
+    """Watch a channel with `async with bridge.watch(channel) as watcher`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace)
+        self._settings = settings
+        self._channels: dict[str, _Channel] = {}
+        # Unsubscriptions on their way: until they are answered, the answer to a subscription may be an older one's.
+        self._leaving: Counter[str] = Counter()
+        self._sending = asyncio.Lock()
+        self._wanted = asyncio.Event()
+        self._closed = False
+        self._pubsub: Any = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def watching(self) -> int:
+        """How many watch just now."""
+        return sum(len(channel.watchers) for channel in self._channels.values())
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="bridge")
+
+    def stop_watching(self) -> None:
+        """Let every stream end; called when the process is told to stop, so that none holds it up."""
+        self._closed = True
+        for channel in self._channels.values():
+            channel.hand_out(CLOSED)
+
+    async def close(self) -> None:
+        self.stop_watching()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @asynccontextmanager
+    async def watch(self, name: str) -> AsyncIterator[Watcher]:
+        """A watcher that gets every event from now on: the server has acknowledged the subscription.
+
+        Raises `Unavailable` where it doesn't in time.
+        """
+        watcher = Watcher(name)
+        channel = await self._join(watcher)
+        try:
+            await self._until_heard(channel)
+            if self._closed:
+                watcher.offer(CLOSED)
+            yield watcher
+        finally:
+            await self._leave(watcher)
+
+    async def _join(self, watcher: Watcher) -> _Channel:
+        channel = self._channels.get(watcher.channel)
+        if channel is not None:
+            channel.watchers.add(watcher)
+            return channel
+        channel = self._channels[watcher.channel] = _Channel({watcher})
+        self._wanted.set()
+        await self._send("subscribe", watcher.channel)
+        return channel
+
+    async def _leave(self, watcher: Watcher) -> None:
+        channel = self._channels[watcher.channel]
+        channel.watchers.discard(watcher)
+        if not channel.watchers:
+            del self._channels[watcher.channel]
+            await self._send("unsubscribe", watcher.channel)
+
+    async def _until_heard(self, channel: _Channel) -> None:
+        try:
+            await asyncio.wait_for(channel.heard.wait(), ACKNOWLEDGED_WITHIN_S)
+        except TimeoutError:
+            raise Unavailable("the subscription was not acknowledged") from None
+
+    async def resubscribed(self, watcher: Watcher) -> None:
+        """Wait until a channel that had a gap is heard again."""
+        await self._channels[watcher.channel].heard.wait()
+
+    async def _send(self, verb: str, name: str) -> None:
+        """Ask the server; a connection that is down asks for everything that is watched when it comes back."""
+        async with self._sending:
+            if self._pubsub is None:
+                return
+            if verb == "unsubscribe":
+                self._leaving[name] += 1
+            with suppress(redis.RedisError, OSError):
+                await getattr(self._pubsub, verb)(name)
+
+    # ------------------------------------------------------------------------------------- the connection
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            try:
+                await self._hear_until_cut()
+            except (redis.RedisError, OSError) as error:
+                log.warning("the bridge lost its connection (%s) and tries again", type(error).__name__)
+            self._tell_gap()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _hear_until_cut(self) -> None:
+        client = connect_async_listener(self._settings)
+        try:
+            async with client.pubsub() as pubsub:
+                await self._subscribe_to_all(pubsub)
+                async for message in pubsub.listen():
+                    self._hear(message)
+        finally:
+            self._pubsub = None
+            await client.aclose()
+
+    async def _subscribe_to_all(self, pubsub: Any) -> None:
+        async with self._sending:
+            self._leaving.clear()
+            # A channel that nobody writes to keeps the connection subscribed when no one watches.
+            await pubsub.subscribe(self.keys.of("bridge"), *self._channels)
+            self._pubsub = pubsub
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        name = message["channel"].decode()
+        channel = self._channels.get(name)
+        if message["type"] == "unsubscribe":
+            self._leaving[name] -= 1
+        elif channel is None:
+            return
+        elif message["type"] == "subscribe" and self._leaving[name] <= 0:
+            channel.heard.set()
+        elif message["type"] == "message":
+            channel.hand_out(Frame(parse_message(message["data"])))
+
+    def _tell_gap(self) -> None:
+        """Whoever is told of a gap waits for the new subscription before it reads the log."""
+        for channel in self._channels.values():
+            channel.heard.clear()
+            channel.hand_out(GAP)

@@ -1,0 +1,39 @@
+"""The pages: a login that takes an API key, and the console over the same API that everybody uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from gateway.auth import identify
+
+FOLDER = Path(__file__).parent / "console_files"
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+async def console(request: Request) -> Response:
+    if await identify(request) is None:
+        return RedirectResponse("/login", 303)
+    return FileResponse(FOLDER / "console.html", headers=PAGE_HEADERS)
+
+
+async def login(request: Request) -> Response:  # noqa: ARG001
+    return FileResponse(FOLDER / "login.html", headers=PAGE_HEADERS)
+
+
+ROUTES = [
+    Route("/", console, methods=["GET"]),
+    Route("/login", login, methods=["GET"]),
+    Mount("/assets", StaticFiles(directory=FOLDER / "assets")),
+]

@@ -1,0 +1,133 @@
+"""The routes for those who run the service: health, queues, workers, reports, and dramatiq-dashboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.auth import SAFE_METHODS, identify, needs, same_origin
+from gateway.json import Json
+from gateway.methods import resource
+from gateway.requests import ReportRequest, query_number, read
+from gateway.services import services
+from gateway.tasks import links
+from middleware.dashboard import dashboard_app
+from tasks.api_keys import Identity
+from tasks.errors import Unavailable
+from tasks.settings import Settings
+from tasks.submission import Order
+
+DASHBOARD = "/ops/dramatiq"
+
+
+async def healthz(request: Request) -> Response:  # noqa: ARG001
+    """The process lives."""
+    return Json({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Redis answers and a worker was seen; otherwise a 503 that says what is missing."""
+    try:
+        workers = await services(request).reader.workers()
+    except Unavailable:
+        return Json({"status": "unavailable", "reasons": ["Redis does not answer"]}, 503)
+    if not workers:
+        return Json({"status": "unavailable", "reasons": ["no worker was heard of lately"]}, 503)
+    return Json({"status": "ok", "reasons": []})
+
+
+@needs("ops:read")
+async def queues(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    stats = await services(request).tasks.stats(tenant=None)
+    return Json({"queues": stats["queues"]})
+
+
+@needs("ops:read")
+async def workers(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    found = await services(request).reader.workers()
+    return Json({"workers": [worker.as_json() for worker in found]})
+
+
+# ----------------------------------------------------------------------------------------------- reports
+
+
+@needs("ops:read")
+async def list_reports(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    ids = await services(request).reports.list(query_number(request, "limit", 100, 1_000))
+    return Json({"reports": [{"report_id": report_id, "links": _report_links(report_id)} for report_id in ids]})
+
+
+def _report_links(report_id: str) -> dict[str, str]:
+    return {form: f"/api/reports/{report_id}.{form}" for form in ("json", "html")}
+
+
+@needs("ops:write")
+async def request_report(request: Request, identity: Identity) -> Response:
+    wanted = await read(request, ReportRequest)
+    known = services(request)
+    order = Order("reports.generate", kwargs=wanted.model_dump(mode="json"), tenant=identity.tenant)
+    submitted = await known.tasks.submit(await known.tasks.prepare([order]))
+    task_id = submitted.task_ids[0]
+    body = {"task_id": task_id, "status": "queued", "links": links(task_id)}
+    return Json(body, 202, {"Location": f"/api/tasks/{task_id}"})
+
+
+@needs("ops:read")
+async def get_report(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    report_id, _, form = str(request.path_params["report_id"]).partition(".")
+    data, page = await services(request).reports.read(report_id)
+    if form in ("", "json"):
+        return Json(data)
+    if form == "html":
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+    raise HTTPException(404, "A report has the forms .json and .html.")
+
+
+# --------------------------------------------------------------------------------------------- dashboard
+
+
+class _Guarded:
+    """Lets only those with `ops:write` at an application that knows no login of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        identity = await identify(request)
+        if identity is None:
+            await RedirectResponse(f"/login?next={DASHBOARD}/", 303)(scope, receive, send)
+            return
+        if not identity.may("ops:write"):
+            raise HTTPException(403, "The token lacks the scope ops:write.")
+        if request.method not in SAFE_METHODS and not same_origin(request):
+            raise HTTPException(403, "The request must come from the service's own pages.")
+        await self._app(scope, receive, send)
+
+
+def dashboard_routes(settings: Settings) -> list[BaseRoute]:
+    """dramatiq-dashboard behind a login; a page that says how to install it where it isn't there."""
+    app: Any = dashboard_app(settings, DASHBOARD)
+    if app is None:
+        return [Route(DASHBOARD + "/", _not_installed, methods=["GET"])]
+    return [Mount(DASHBOARD, app=_Guarded(app))]
+
+
+async def _not_installed(request: Request) -> Response:  # noqa: ARG001
+    raise HTTPException(404, "dramatiq-dashboard is not installed: run `uv sync --group dashboard`.")
+
+
+ROUTES = [
+    Route("/healthz", healthz, methods=["GET"]),
+    Route("/readyz", readyz, methods=["GET"]),
+    Route("/api/queues", queues, methods=["GET"]),
+    Route("/api/workers", workers, methods=["GET"]),
+    resource("/api/reports", GET=list_reports, POST=request_report),
+    Route("/api/reports/{report_id}", get_report, methods=["GET"]),
+]

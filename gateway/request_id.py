@@ -1,0 +1,41 @@
+"""Gives every response its `X-Request-ID`, the caller's own where it is sane, and the headers that every response
+of the service carries. Pure ASGI: it never holds a stream back."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SANE = re.compile(rb"^[A-Za-z0-9._:/+=-]{1,128}$")
+
+
+class RequestId:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given(scope) or secrets.token_hex(8).encode()
+        scope["request_id"] = request_id.decode()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+def _given(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE.match(value):
+            return bytes(value)
+    return None

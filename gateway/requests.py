@@ -1,0 +1,188 @@
+"""What clients may send, as models: the only way a body is read. Unknown fields are refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from gateway.problems import invalid
+from gateway.services import services
+from tasks.api_keys import Identity
+from tasks.clock import now_ms, to_ms
+from tasks.errors import InvalidInput
+from tasks.ledger import Idempotency
+from tasks.payloads import CaseId, Conversation
+from tasks.record import Task
+from tasks.submission import MAX_DELAY_S, Order
+
+M = TypeVar("M", bound=BaseModel)
+CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
+DAY_S = 86_400
+BULK_AT_MOST = 1_000
+LONGEST_WAIT_S = 60
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RetryConfig(Body):
+    max_retries: int | None = Field(default=None, ge=0, le=100)
+    min_backoff_s: float | None = Field(default=None, ge=0, le=DAY_S)
+    max_backoff_s: float | None = Field(default=None, ge=0, le=7 * DAY_S)
+
+
+class TaskRequest(Body):
+    """A task to be queued. Only `task_name` is required."""
+
+    task_name: str = Field(max_length=200)
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    priority: Literal["low", "normal", "high", "critical"] = "normal"
+    queue: str | None = Field(default=None, max_length=100)
+    countdown: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds from now.")
+    eta: AwareDatetime | None = None
+    retry_config: RetryConfig = RetryConfig()
+    timeout_s: float | None = Field(default=None, gt=0, le=DAY_S)
+    metadata: dict[str, Any] = {}
+    callback_url: None = Field(default=None, description="Reserved: this release sends no webhooks.")
+
+    @model_validator(mode="after")
+    def _one_time(self) -> Self:
+        if self.countdown and self.eta is not None:
+            raise ValueError("countdown and eta exclude each other")
+        if self.eta is not None and to_ms(self.eta) - now_ms() > MAX_DELAY_S * 1_000:
+            raise ValueError("eta must be at most 30 days ahead")
+        return self
+
+    def order(self, tenant: str) -> Order:
+        return Order(
+            task_name=self.task_name,
+            args=self.args,
+            kwargs=self.kwargs,
+            priority=self.priority,
+            queue=self.queue,
+            countdown_s=self.countdown,
+            eta_ms=None if self.eta is None else to_ms(self.eta),
+            retry_config=self.retry_config.model_dump(),
+            timeout_s=self.timeout_s,
+            metadata=self.metadata,
+            tenant=tenant,
+        )
+
+
+class BulkRequest(Body):
+    tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=BULK_AT_MOST)]
+
+
+class CaseRequest(Body):
+    conversation_history: Conversation = ()
+    metadata: dict[str, Any] = {}
+
+
+class TicketRequest(Body):
+    path: str = Field(max_length=500, pattern=r"^/api/")
+
+
+class LoginRequest(Body):
+    api_key: str = Field(max_length=200)
+
+
+class ReportRequest(Body):
+    kind: Literal["daily", "weekly"] = "daily"
+    until: dt.datetime | None = None
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body, as long as it is not too large: a 413 comes before more of it is read."""
+    if not hasattr(request.state, "body"):
+        chunks = bounded(request, services(request).settings.max_json_bytes)
+        request.state.body = b"".join([chunk async for chunk in chunks])
+    return cast(bytes, request.state.body)
+
+
+async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    """The chunks of a body. Raises a 413 at the first byte too many, or at once where the length says it."""
+    too_large = HTTPException(413, f"The body may have at most {most} bytes.")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > most:
+        raise too_large
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise too_large
+        yield chunk
+
+
+async def read(request: Request, model: type[M]) -> M:
+    """The body as `model`. Raises `InvalidInput`, which names each wrong field."""
+    body = await read_body(request)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+async def idempotency(request: Request, tenant: str) -> Idempotency:
+    """The Idempotency-Key of a request, bound to its tenant and body."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return Idempotency()
+    if not 1 <= len(key) <= 255 or not key.isprintable():
+        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable characters")
+    body = await read_body(request)
+    path = "bulk" if request.url.path.endswith("/bulk") else "queue"
+    digest = hashlib.sha256(f"{tenant}\n{path}\n{key}".encode()).hexdigest()
+    return Idempotency(digest, hashlib.sha256(body).hexdigest())
+
+
+def preferred_wait_s(request: Request) -> int | None:
+    """`N` of `Prefer: wait=N` (RFC 7240), at most 60."""
+    for preference in request.headers.get("prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.strip().lower() == "wait" and value.strip().isdigit():
+            return min(int(value), LONGEST_WAIT_S)
+    return None
+
+
+def query_number(request: Request, name: str, default: int, most: int) -> int:
+    """A whole number from 1 to `most` in the query. Raises `InvalidInput`."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return default
+    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:12]) <= most:
+        raise InvalidInput.of(name, f"must be a whole number from 1 to {most}")
+    return int(raw)
+
+
+def query_time_ms(request: Request, name: str) -> int | None:
+    """An RFC 3339 time in the query, in ms. Raises `InvalidInput`."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return None
+    try:
+        return to_ms(dt.datetime.fromisoformat(raw))
+    except ValueError:
+        raise InvalidInput.of(name, "must be a time such as 2026-11-23T12:00:00Z") from None
+
+
+async def task_of(request: Request, identity: Identity) -> Task:
+    """The task that the path names. Raises `NotFound`, also where it is another tenant's."""
+    task_id = str(request.path_params["task_id"])
+    return await services(request).tasks.get_task_status(task_id, tenant=identity.tenant)
+
+
+def case_id_of(request: Request) -> str:
+    """The case id in the path. Raises `InvalidInput` for one that no case can have."""
+    case_id = str(request.path_params["case_id"])
+    try:
+        return CASE_ID.validate_python(case_id)
+    except ValidationError as error:
+        raise invalid(error, "case_id") from None

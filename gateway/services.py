@@ -1,0 +1,57 @@
+"""What the routes work with, built once per process from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from gateway.bridge import Bridge
+from tasks.api_keys import Identities
+from tasks.blobs import FolderBlobs
+from tasks.cases import CaseStore
+from tasks.connection import connect_async
+from tasks.reader import Reader
+from tasks.reports import ReportShelf
+from tasks.service import TaskService
+from tasks.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    tasks: TaskService
+    identities: Identities
+    reports: ReportShelf
+    blobs: FolderBlobs
+    bridge: Bridge
+
+    @property
+    def reader(self) -> Reader:
+        return self.tasks.reader
+
+    @property
+    def cases(self) -> CaseStore:
+        return self.tasks.cases
+
+    @classmethod
+    def build(cls, settings: Settings) -> Services:
+        client = connect_async(settings)
+        return cls(
+            settings=settings,
+            tasks=TaskService(client, settings),
+            identities=Identities(client, settings),
+            reports=ReportShelf(client, settings),
+            blobs=FolderBlobs(settings.data_dir / "blobs"),
+            bridge=Bridge(settings),
+        )
+
+    async def close(self) -> None:
+        await self.bridge.close()
+        await self.tasks.close()
+
+
+def services(connection: HTTPConnection) -> Services:
+    found = connection.app.state.services
+    assert isinstance(found, Services)
+    return found

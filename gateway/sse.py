@@ -1,0 +1,80 @@
+"""Server-sent events as the browser's EventSource reads them (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tasks.lifecycle import State
+from tasks.record import Event, compact_json
+
+KEEP_ALIVE_S = 15.0
+KEEP_ALIVE = b": keep-alive\n\n"
+RETRY = b"retry: 1000\n\n"
+END = b"event: end\ndata: {}\n\n"
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+_CASE_WORDS = {
+    "running": "processing",
+    "progress": "processing",
+    "succeeded": "completed",
+    "scheduled": "queued",
+    "recovered": "queued",
+}
+
+
+def encode(event: Event, name: str) -> bytes:
+    """One event. JSON has no raw line breaks, so its data is one line."""
+    return f"id: {event.seq}\nevent: {name}\ndata: {compact_json(event.as_json())}\n\n".encode()
+
+
+def case_event_name(event: Event) -> str:
+    """The name of an event on a case's stream: `triage_processing`, `documents_completed` and so on."""
+    kind = event.task_name.partition(".")[0]
+    return f"{kind}_{_CASE_WORDS.get(event.event, event.event)}"
+
+
+def is_last(event: Event) -> bool:
+    return event.status in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+class EventStream(Response):
+    """Sends chunks as they come, and stops at once when the client goes away."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        super().__init__(None, 200, HEADERS)
+        self._chunks = chunks
+
+    def init_headers(self, headers: object = None) -> None:  # noqa: ARG002
+        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        sending = asyncio.create_task(self._send_all(send))
+        leaving = asyncio.create_task(_client_leaves(receive))
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (sending, leaving):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _send_all(self, send: Send) -> None:
+        async for chunk in self._chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _client_leaves(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli import logs
+from cli.logs import last_lines, log, supervision_logged, trim
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 10)
+
+
+def test_a_log_that_grew_too_long_is_put_aside_while_its_writer_writes_on(small: None, tmp_path: Path) -> None:
+    path = tmp_path / "worker-1.log"
+    with path.open("ab", buffering=0) as writer:
+        writer.write(b"more than ten bytes\n")
+        trim(path)
+        writer.write(b"new\n")
+
+    assert path.read_bytes() == b"new\n"
+    assert (tmp_path / "worker-1.log.1").read_bytes() == b"more than ten bytes\n"
+
+
+def test_a_short_log_and_one_that_is_not_there_are_left_alone(small: None, tmp_path: Path) -> None:
+    (tmp_path / "short.log").write_text("short\n")
+
+    trim(tmp_path / "short.log")
+    trim(tmp_path / "none.log")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["short.log"]
+
+
+def test_the_last_lines_are_those_that_say_something(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\n\n \xff three\n\n")
+
+    assert last_lines(path, 2) == ["two", " \ufffd three"]
+    assert last_lines(tmp_path / "none") == []
+
+
+def test_warnings_are_on_stderr_and_all_is_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with supervision_logged(tmp_path):
+        log.info("worker-1 is ready")
+        log.warning("worker-1 ended")
+    log.warning("nobody listens to this")
+
+    assert "despacho: worker-1 ended\n" in capsys.readouterr().err
+    kept = (tmp_path / "despacho.log").read_text()
+    assert "worker-1 is ready" in kept
+    assert "worker-1 ended" in kept
+    assert "nobody" not in kept
