@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import cases, console, documents, events, operations, sessions, tasks
-from gateway.bridge import Bridge
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -63,23 +59,5 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _life(app: Starlette) -> AsyncIterator[None]:
     known: Services = app.state.services
     known.bridge.start()
-    _end_streams_on_signals(known.bridge)
     yield
     await known.close()
-
-
-def _end_streams_on_signals(bridge: Bridge) -> None:
-    """An open stream would hold up the shutdown for ever, and the end of the lifespan comes only after it. So the
-    streams end with the signal itself, before the server's own handler."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous = signal.getsignal(number)
-        if not callable(previous):
-            continue
-
-        def chained(received: int, frame: FrameType | None, then: object = previous) -> None:
-            loop.call_soon_threadsafe(bridge.stop_watching)
-            assert callable(then)
-            then(received, frame)
-
-        signal.signal(number, chained)

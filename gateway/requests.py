@@ -109,7 +109,7 @@ async def read_body(request: Request) -> bytes:
 
 async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The chunks of a body. Raises a 413 at the first byte too many, or at once where the length says it."""
-    too_large = HTTPException(413, f"The body may have at most {most} bytes.")
+    too_large = HTTPException(413, f"The body may have at most {most} bytes.", {"Connection": "close"})
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
         raise too_large

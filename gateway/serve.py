@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from types import FrameType
 
 import uvicorn
 
 from gateway.app import create_app
+from gateway.bridge import Bridge
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
 
-class _Server(uvicorn.Server):
-    """Says that it is ready when it listens, not before."""
+class Server(uvicorn.Server):
+    """Says that it is ready when it listens, not before, and ends its streams when it is told to stop.
+
+    An open stream would hold up the shutdown for ever, and the end of the application's lifespan comes only after
+    it: so the streams end with the signal itself.
+    """
+
+    def __init__(self, config: uvicorn.Config, bridge: Bridge) -> None:
+        super().__init__(config)
+        self._bridge = bridge
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
             announce_ready()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._bridge.stop_watching)
+        super().handle_exit(sig, frame)
+
 
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -32,6 +51,6 @@ def main(settings: Settings) -> int:
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )
-    server = _Server(config)
+    server = Server(config, app.state.services.bridge)
     server.run()
     return 0 if server.started else 1

@@ -145,7 +145,7 @@ class Task:
             "queue": self.queue,
             "priority": self.priority.value,
             "status": self.status.value,
-            "progress": self.progress,
+            "progress": 100.0 if self.status is State.SUCCEEDED else self.progress,
             "progress_message": self.progress_message,
             "attempt": self.attempt,
             "max_retries": self.max_retries,
@@ -168,7 +168,7 @@ class Task:
     def events(self) -> list[Event]:
         """What the task went through, oldest first, with its latest progress in its place."""
         told = [self._event(line) for line in self.log.split("\n") if line]
-        if self.progress_seq and self.status is State.RUNNING:
+        if self.progress_seq:
             told.append(self._latest_progress())
         return sorted(told, key=lambda event: event.seq)
 

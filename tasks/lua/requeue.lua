@@ -12,8 +12,9 @@ unbury(task)
 redis.call('PERSIST', task_key)
 redis.call('ZREM', key.expiring(), id)
 for _, of_parent in ipairs({key.children(id), key.held(id)}) do redis.call('PERSIST', of_parent) end
-redis.call('HDEL', task_key, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel')
-redis.call('HSET', task_key, 'queued', whole(NOW), 'progress', 0, 'progress_message', '')
+redis.call('HDEL', task_key, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel',
+  'progress', 'progress_message', 'progress_seq')
+redis.call('HSET', task_key, 'queued', whole(NOW))
 task.retries = 0
 move(task, 'queued')
 push(task)

@@ -44,7 +44,7 @@ redis.call('HSET', task_key, 'run', run, 'attempt', task.retries + 1, 'worker', 
   'token', token)
 redis.call('HDEL', task_key, 'eta', 'awaiting')
 if not goes_on then
-  redis.call('HSET', task_key, 'progress', 0, 'progress_message', '')
+  redis.call('HDEL', task_key, 'progress', 'progress_message', 'progress_seq')
   move(task, 'running')
   tell(task, 'running', cjson.encode({run = run, attempt = task.retries + 1, worker = worker}))
   if task.queued ~= '' then count_duration(task, 'wait', NOW - tonumber(task.queued)) end

@@ -10,7 +10,6 @@ if not holds(task, run, states) then
 end
 
 local task_key = key.task(id)
-redis.call('HSET', task_key, 'progress', 100)
 if result ~= '' then redis.call('HSET', task_key, 'result', result) end
 if place ~= '' then redis.call('HSET', task_key, 'result_place', place) end
 redis.call('HDEL', task_key, 'error')

@@ -53,7 +53,8 @@ def status(ledger: Ledger, task_id: str) -> str:
 
 
 def log(ledger: Ledger, task_id: str) -> list[str]:
-    return [event.event for event in record(ledger, task_id).events()]
+    """The moves of a task, without its progress."""
+    return [event.event for event in record(ledger, task_id).events() if event.event != "progress"]
 
 
 def hold(task: NewTask, run: int = 1, worker: str = WORKER) -> Hold:

@@ -1,0 +1,113 @@
+// The blocks of the panel: record, error, history and result.
+
+import { element } from "./elements.js";
+import { duration, exactMoment, moment } from "./formats.js";
+import { nameOf, text } from "./language.js";
+import { triageBlock } from "./triage-result.js";
+
+export function recordBlock(task) {
+  const rows = [
+    ["id", code(task.task_id)],
+    ["queue", task.queue && `${task.queue} · ${task.task_name}`],
+    ["priority", task.priority && text(`priority.${task.priority}`)],
+    ["attempts", attempts(task)],
+    ["created", time(task.created_at)],
+    ["due", time(task.eta)],
+    ["started", time(task.started_at)],
+    ["finished", time(task.finished_at)],
+    ["wait", task.wait_ms != null && duration(task.wait_ms)],
+    ["run", task.finished_at && duration(task.run_ms)],
+    ["worker", task.worker && code(task.worker)],
+    ["parent", task.parent_id && taskLink(task.parent_id)],
+    ["children", task.children && text("panel.children_of", task.children)],
+    ["metadata", hasFields(task.metadata) && code(JSON.stringify(task.metadata))],
+  ];
+  const list = element("dl", {}, rows.filter(([, value]) => value).flatMap(row));
+  return block("panel.record", list);
+}
+
+function row([name, value]) {
+  return [element("dt", {}, text(`panel.${name}`)), element("dd", {}, value)];
+}
+
+function block(title, ...children) {
+  return element("section", {}, element("h3", {}, text(title)), children);
+}
+
+function code(words) {
+  return element("span", { class: "code" }, words);
+}
+
+function time(iso) {
+  return iso && element("time", { datetime: iso, title: exactMoment(iso) }, moment(iso));
+}
+
+function attempts({ attempt, max_retries: retries }) {
+  return attempt ? text("panel.attempts_of", { attempt, most: retries + 1 }) : null;
+}
+
+function taskLink(id) {
+  return element("a", { class: "code", href: `#/tasks/${id}` }, id);
+}
+
+function hasFields(value) {
+  return value && Object.keys(value).length > 0;
+}
+
+export function errorBlock({ error, status }) {
+  if (!error || (status !== "failed" && status !== "retrying")) return null;
+  const when = text("panel.error_attempt", { attempt: error.attempt, at: moment(error.at) });
+  return block(
+    "panel.error",
+    element(
+      "div",
+      { class: "failure" },
+      element("p", { class: "type" }, error.type),
+      element("p", {}, error.message),
+      element("p", { class: "note" }, when, status === "retrying" ? ` · ${text("panel.error_retry")}` : ""),
+    ),
+  );
+}
+
+// What the task went through, oldest first.
+export function timelineBlock(events) {
+  if (!events.length) return null;
+  const ordered = [...events].sort((a, b) => a.seq - b.seq);
+  return block("panel.log", element("ol", { class: "timeline" }, ordered.map(entry)));
+}
+
+function entry(event) {
+  const name = event.name === "recovered" ? text("event.recovered") : text(`status.${event.name}`);
+  return element(
+    "li",
+    { "data-status": event.status },
+    element("span", {}, name),
+    time(event.at),
+    detailOf(event).map((words) => element("span", { class: "detail" }, words)),
+  );
+}
+
+function detailOf({ name, attempt, error, eta }) {
+  const words = [];
+  if (name === "running") words.push(text("panel.attempt", { attempt }));
+  if (error) words.push(error.message || error.type);
+  if (eta) words.push(text("tasks.due", { at: moment(eta) }));
+  return words;
+}
+
+// The result, a triage in words and anything else as JSON. `open` says whether the whole of it is unfolded.
+export function resultBlock(task, open) {
+  if (task.status !== "succeeded") return null;
+  if (task.result_url) return block("panel.result", jsonLink(task.result_url));
+  if (task.result == null) return null;
+  const shown = task.result.area ? triageBlock(task.result, open) : [json(task.result)];
+  return block("panel.result", shown);
+}
+
+function jsonLink(url) {
+  return element("p", {}, element("a", { href: url }, text("panel.result_large")));
+}
+
+export function json(value) {
+  return element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
+}

@@ -1,0 +1,140 @@
+// The live list: one row per task, changed in place, so that a bar moves and the focus stays where it is.
+
+import { byId, element } from "./elements.js";
+import { duration, exactMoment, moment, percent } from "./formats.js";
+import { nameOf, text } from "./language.js";
+
+export class TaskList {
+  constructor(store) {
+    this.store = store;
+    this.rows = new Map();
+    this.body = byId("task-rows");
+    this.openId = null;
+    this.body.addEventListener("click", (event) => follow(event));
+    byId("older").addEventListener("click", () => store.older());
+  }
+
+  render() {
+    const tasks = this.store.visible;
+    const arriving = this.rows.size > 0;
+    this.dropOthers(tasks);
+    tasks.forEach((task, place) => this.place(this.row(task, arriving), place));
+    this.renderEdges(tasks);
+  }
+
+  dropOthers(tasks) {
+    const wanted = new Set(tasks.map((task) => task.task_id));
+    for (const [id, row] of this.rows) {
+      if (wanted.has(id)) continue;
+      row.remove();
+      this.rows.delete(id);
+    }
+  }
+
+  row(task, arriving) {
+    const row = this.rows.get(task.task_id) ?? this.newRow(task.task_id, arriving);
+    row.classList.toggle("open", task.task_id === this.openId);
+    fillRow(row, task);
+    return row;
+  }
+
+  newRow(id, arriving) {
+    const row = element("tr", { class: arriving ? "new" : "", "data-task": id });
+    row.append(
+      element("td", {}, element("span", { class: "status" })),
+      element("td", {}, element("a", { href: `#/tasks/${id}` }), element("span", { class: "case" })),
+      element("td"),
+      element("td"),
+      element("td", { class: "number" }),
+      element("td", { class: "number" }),
+      element("td", { class: "number" }, element("time")),
+    );
+    this.rows.set(id, row);
+    return row;
+  }
+
+  place(row, place) {
+    const there = this.body.children[place];
+    if (there !== row) this.body.insertBefore(row, there ?? null);
+  }
+
+  renderEdges(tasks) {
+    const { status, loaded, hasOlder } = this.store;
+    const empty = byId("no-tasks");
+    empty.hidden = tasks.length > 0 || !loaded;
+    empty.textContent = text(status === null ? "tasks.none" : "tasks.none_filtered");
+    byId("older").hidden = !hasOlder;
+    byId("filtered").textContent = status === null ? "" : text("tasks.filtered", { status: text(`statuses.${status}`) });
+  }
+
+  // Mark the row whose task the panel shows.
+  mark(id) {
+    this.openId = id;
+    this.render();
+  }
+
+  focus(id) {
+    this.rows.get(id)?.querySelector("a").focus();
+  }
+}
+
+// A click anywhere on a row follows its link.
+function follow(event) {
+  const row = event.target.closest("tr");
+  if (row && !event.target.closest("a")) row.querySelector("a").click();
+}
+
+function fillRow(row, task) {
+  const [status, name, priority, progress, wait, run, created] = row.children;
+  status.firstChild.dataset.status = task.status;
+  status.firstChild.textContent = text(`status.${task.status}`);
+  name.firstChild.textContent = nameOf("task", task.task_name);
+  name.lastChild.textContent = task.case_id ?? "";
+  priority.textContent = task.priority ? text(`priority.${task.priority}`) : "";
+  priority.className = `priority-${task.priority}`;
+  fillProgress(progress, task);
+  wait.textContent = duration(task.wait_ms);
+  run.textContent = task.status === "running" ? "…" : duration(task.run_ms);
+  fillTime(created.firstChild, task.created_at);
+}
+
+function fillTime(element, iso) {
+  element.dateTime = iso;
+  element.title = exactMoment(iso);
+  element.textContent = moment(iso);
+}
+
+function fillProgress(cell, task) {
+  if (task.status === "running") return fillBar(cell, task);
+  const { className, words } = outcome(task);
+  cell.replaceChildren(element("span", { class: className, title: words }, words));
+}
+
+function fillBar(cell, task) {
+  if (!cell.querySelector("progress")) {
+    const bar = element("progress", { max: 100, "aria-label": text("tasks.progress") });
+    const going = element("div", { class: "going" }, bar, element("span", { class: "percent" }));
+    cell.replaceChildren(going, element("span", { class: "doing" }));
+  }
+  cell.querySelector("progress").value = task.progress;
+  cell.querySelector(".percent").textContent = percent(task.progress);
+  cell.querySelector(".doing").textContent = task.progress_message;
+}
+
+// What a task that is not running has to say for itself, in a few words.
+function outcome(task) {
+  if (task.status === "failed") return { className: "bad", words: task.error?.message ?? task.error?.type ?? "" };
+  if (task.status === "retrying" || task.status === "scheduled") return { className: "plain", words: due(task) };
+  if (task.status === "succeeded") return { className: "", words: finding(task) };
+  return { className: "plain", words: "" };
+}
+
+function due(task) {
+  return task.eta ? text("tasks.due", { at: moment(task.eta) }) : "";
+}
+
+function finding({ result, children }) {
+  if (result?.area) return `${nameOf("area", result.area)} · ${text("triage.urgency")} ${nameOf("urgency", result.urgency)}`;
+  if (children) return `${children.succeeded}/${children.total}`;
+  return "";
+}

@@ -1,0 +1,51 @@
+// A triage as a lawyer wants to read it: what it is about, how urgent and why, and what to ask next.
+
+import { element } from "./elements.js";
+import { percent } from "./formats.js";
+import { nameOf, text } from "./language.js";
+
+export function triageBlock(result, open) {
+  return [
+    finding(result),
+    part("triage.reasons", list(result.urgency_reasons.map(reason))),
+    part("triage.summary", result.summary && element("p", {}, result.summary)),
+    part("triage.missing", list(result.missing_information.map((what) => element("li", {}, what)), "open-questions")),
+    part("triage.next", result.next_question && element("p", {}, result.next_question)),
+    whole(result, open),
+  ].flat();
+}
+
+function finding({ area, urgency, confidence }) {
+  const urgent = `${text("triage.urgency")} ${nameOf("urgency", urgency)}`;
+  return element(
+    "p",
+    {},
+    element("span", { class: "finding" }, nameOf("area", area)),
+    " · ",
+    element("span", { class: `urgency-${urgency}` }, urgent),
+    " · ",
+    element("span", { class: "note" }, text("triage.confidence", { percent: percent(confidence * 100) })),
+  );
+}
+
+function reason({ rule, evidence }) {
+  return element("li", { class: "evidence" }, `${rule}: `, element("q", {}, evidence));
+}
+
+function list(items, kind) {
+  return items.length ? element("ul", { class: kind }, items) : null;
+}
+
+function part(title, content) {
+  return content ? [element("h3", {}, text(title)), content] : [];
+}
+
+function whole(result, open) {
+  const text_ = JSON.stringify(result, null, 2);
+  return element(
+    "details",
+    { open },
+    element("summary", {}, text("triage.full")),
+    element("pre", { tabindex: "0" }, text_),
+  );
+}

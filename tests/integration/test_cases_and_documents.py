@@ -1,0 +1,131 @@
+"""Cases and documents over HTTP."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from middleware.worker import LaneWorker
+from tasks.settings import Settings
+from tests.integration.conftest import Client
+
+TALK = [
+    {"role": "client", "content": "Bom dia, fui demitida grávida."},
+    {"role": "agent", "content": "Quando foi?"},
+]
+
+
+def put_case(api: Client, case_id: str = "case-1", **body: Any) -> httpx.Response:
+    return api.put(f"/api/cases/{case_id}", json={"conversation_history": TALK} | body)
+
+
+def upload(api: Client, content: bytes, case_id: str = "case-1", name: str = "petição.txt") -> httpx.Response:
+    return api.post("/api/documents", files={"file": (name, content, "text/plain")}, data={"case_id": case_id})
+
+
+def test_a_case_holds_its_conversation_and_its_latest_results(api: Client, worker: LaneWorker) -> None:
+    assert put_case(api, metadata={"source": "site"}).status_code == 201
+    assert put_case(api, metadata={"source": "app"}).status_code == 200
+    task_id = api.submit(kwargs={})
+    api.until(task_id, "succeeded")
+
+    case = api.get("/api/cases/case-1").json()
+
+    assert case["conversation_history"] == TALK
+    assert case["metadata"] == {"source": "app"}
+    assert case["results"]["triage"]["task_id"] == task_id
+    assert case["results"]["triage"]["result"]["area"] == "trabalhista"
+
+
+def test_a_case_of_another_tenant_does_not_exist(api: Client, other_tenant: Client) -> None:
+    put_case(api)
+    document_id = upload(api, b"texto").json()["document_id"]
+
+    assert other_tenant.get("/api/cases/case-1").status_code == 404
+    assert other_tenant.delete("/api/cases/case-1").status_code == 404
+    for path in ("", "/content", "/text"):
+        assert other_tenant.get(f"/api/documents/{document_id}{path}").status_code == 404
+    assert other_tenant.delete(f"/api/documents/{document_id}").status_code == 404
+    wanted = {"task_name": "documents.analyze_async", "args": ["case-1", [document_id]]}
+    assert other_tenant.post("/api/tasks/queue", json=wanted).status_code == 422
+
+
+def test_forgetting_a_case_forgets_everything_of_it(api: Client, worker: LaneWorker, settings: Settings) -> None:
+    put_case(api)
+    upload(api, b"as palavras do cliente")
+    task_id = api.submit(kwargs={})
+    api.until(task_id, "succeeded")
+
+    assert api.delete("/api/cases/case-1").status_code == 204
+
+    assert api.get("/api/cases/case-1").status_code == 404
+    assert api.get(f"/api/tasks/{task_id}").status_code == 404
+    assert api.get("/api/tasks", params={"case_id": "case-1"}).json()["tasks"] == []
+    assert [path for path in settings.data_dir.rglob("*") if path.is_file()] == []
+    assert api.delete("/api/cases/case-1").status_code == 404
+
+
+def test_a_case_id_that_no_case_can_have_is_refused(api: Client) -> None:
+    assert put_case(api, "x" * 200).status_code == 422
+    assert put_case(api, "a b").status_code == 422
+    assert api.put("/api/cases/c", json={"conversation_history": [{"role": "client"}]}).status_code == 422
+    assert api.put("/api/cases/c", json={"metadata": {"x": "y" * 100_000}}).status_code == 422
+
+
+def test_a_document_is_kept_once_and_given_back(api: Client, settings: Settings) -> None:
+    answer = upload(api, "Petição inicial".encode())
+    again = upload(api, "Petição inicial".encode(), case_id="case-2")
+
+    assert answer.status_code == 201
+    document = answer.json()
+    assert document["size"] == len("Petição inicial".encode())
+    assert document["filename"] == "petição.txt"
+    assert again.json()["sha256"] == document["sha256"]
+    assert again.json()["document_id"] != document["document_id"]
+    files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
+    assert len(files) == 1
+    assert upload(api, "Petição inicial".encode()).json()["document_id"] == document["document_id"]
+    content = api.get(f"/api/documents/{document['document_id']}/content")
+    assert content.content == "Petição inicial".encode()
+    assert content.headers["content-disposition"].startswith("attachment")
+    assert api.get(f"/api/documents/{document['document_id']}/text").status_code == 404
+
+    assert api.delete(f"/api/documents/{document['document_id']}").status_code == 204
+    assert files[0].exists(), "the other case still uses the bytes"
+    assert api.delete(f"/api/documents/{again.json()['document_id']}").status_code == 204
+    assert not files[0].exists()
+
+
+def test_a_form_that_is_none_is_refused(api: Client) -> None:
+    assert upload(api, b"").status_code == 422
+    assert upload(api, b"x", case_id="a b").status_code == 422
+    assert api.post("/api/documents", json={}).status_code == 415
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert api.post("/api/documents", content=b"nonsense", headers=broken).status_code in (400, 422)
+    assert api.post("/api/documents", headers={"Content-Type": "multipart/form-data"}).status_code == 400
+    assert api.post("/api/documents", data={"case_id": "c"}, files={"other": ("a", b"x")}).status_code == 422
+
+
+def test_a_document_that_is_too_large_is_refused_before_it_is_read(api: Client, settings: Settings) -> None:
+    sent = 0
+
+    def endless() -> Any:
+        nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        while sent < 200 << 20:
+            sent += 1 << 20
+            yield b"x" * (1 << 20)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    with suppress(httpx.WriteError):  # the gateway may have hung up before the answer is read
+        assert api.post("/api/documents", content=endless(), headers=headers).status_code == 413
+    assert sent < 80 << 20
+
+
+def test_a_task_for_a_document_that_is_none_is_refused(api: Client) -> None:
+    answer = api.post("/api/tasks/queue", json={"task_name": "documents.analyze_async", "args": ["c", ["nope"]]})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "kwargs.document_ids"

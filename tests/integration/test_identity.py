@@ -1,0 +1,113 @@
+"""Who may do what: keys, scopes, sessions and stream tickets."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import httpx
+import pytest
+
+from tasks.api_keys import ApiKeys
+from tests.integration.conftest import Client, Gateway
+
+
+def with_token(gateway: Gateway, token: str) -> Client:
+    return Client(base_url=gateway.url, headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize(
+    "header", [None, "Bearer", "Bearer nonsense", "Basic abc", "Bearer dsp_000000000000_" + "x" * 43]
+)
+def test_without_a_good_token_nothing_is_told(gateway: Gateway, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+
+    answer = httpx.get(f"{gateway.url}/api/tasks", headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_token_without_the_scope_is_forbidden(gateway: Gateway, keys: ApiKeys) -> None:
+    _, token = keys.create("reader", "acme", ("tasks:read",))
+    with with_token(gateway, token) as client:
+        assert client.get("/api/tasks").status_code == 200
+        assert client.post("/api/tasks/queue", json={}).status_code == 403
+        assert client.get("/api/queues").status_code == 403
+        assert client.get("/ops/dramatiq/").status_code == 403
+
+
+def test_a_revoked_key_is_refused_at_once(gateway: Gateway, keys: ApiKeys) -> None:
+    key, token = keys.create("short", "acme", ("tasks:read",))
+    with with_token(gateway, token) as client:
+        assert client.get("/api/tasks").status_code == 200
+        assert keys.revoke(key.key_id)
+        assert client.get("/api/tasks").status_code == 401
+    assert not keys.revoke("000000000000")
+
+
+def test_an_expired_key_is_refused(gateway: Gateway, keys: ApiKeys) -> None:
+    _, token = keys.create("old", "acme", ("tasks:read",), dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1))
+    with with_token(gateway, token) as client:
+        assert client.get("/api/tasks").status_code == 401
+
+
+def test_only_a_hash_of_a_key_is_stored(keys: ApiKeys, client: object) -> None:
+    _, token = keys.create("hashed", "acme", ("tasks:read",))
+    secret = token.rsplit("_", 1)[1].encode()
+
+    stored = [keys._client.hgetall(name) for name in keys._client.scan_iter("despacho:apikey:*")]
+
+    assert stored
+    assert all(secret not in value for fields in stored for value in fields.values())  # type: ignore[union-attr]
+
+
+def test_a_login_gives_a_cookie_for_the_services_own_pages(gateway: Gateway, keys: ApiKeys) -> None:
+    _, token = keys.create("person", "acme", ("tasks:read", "tasks:write", "ops:write"))
+    origin = {"Origin": gateway.url}
+    with httpx.Client(base_url=gateway.url) as browser:
+        assert browser.post("/api/session", json={"api_key": token}).status_code == 403
+        assert browser.post("/api/session", json={"api_key": "wrong"}, headers=origin).status_code == 401
+        login = browser.post("/api/session", json={"api_key": token}, headers=origin)
+        cookie = login.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+
+        assert browser.get("/api/tasks").status_code == 200
+        assert browser.post("/api/tasks/queue", json={}).status_code == 403
+        assert (
+            browser.post("/api/tasks/queue", json={}, headers={"Origin": "https://evil.example"}).status_code == 403
+        )
+        assert browser.post("/api/tasks/queue", json={}, headers=origin).status_code == 422
+        assert browser.get("/ops/dramatiq/").status_code == 200
+
+        assert browser.post("/api/session/end", headers=origin).status_code == 204
+        assert browser.get("/api/tasks").status_code == 401
+
+
+def test_a_session_ends_with_its_key(gateway: Gateway, keys: ApiKeys) -> None:
+    key, token = keys.create("person", "acme", ("tasks:read",))
+    with httpx.Client(base_url=gateway.url) as browser:
+        browser.post("/api/session", json={"api_key": token}, headers={"Origin": gateway.url})
+        assert browser.get("/api/tasks").status_code == 200
+        keys.revoke(key.key_id)
+        assert browser.get("/api/tasks").status_code == 401
+
+
+def test_a_ticket_opens_one_path_only(api: Client, gateway: Gateway) -> None:
+    task_id = api.submit()
+    api.delete(f"/api/tasks/{task_id}")
+    path = f"/api/tasks/{task_id}/events"
+    ticket = api.post("/api/stream-tickets", json={"path": path}).json()["ticket"]
+
+    with httpx.Client(base_url=gateway.url, params={"ticket": ticket}) as stranger:
+        assert "event: cancelled" in stranger.get(path).text
+        assert "event: cancelled" in stranger.get(path).text
+        assert stranger.get("/api/events").status_code == 401
+        assert stranger.get(f"/api/tasks/{task_id}").status_code == 401
+
+
+def test_the_dashboard_asks_for_a_login(gateway: Gateway) -> None:
+    answer = httpx.get(f"{gateway.url}/ops/dramatiq/")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login?next=/ops/dramatiq/"
