@@ -41,10 +41,13 @@ class Toolbox:
     def documents(self) -> DocumentEngine:
         from actors.engines.documents.local import LocalDocuments
 
-        return LocalDocuments()
+        engine = LocalDocuments()
+        engine.warm_up()
+        return engine
 
     def warm(self) -> None:
-        """Load what is slow to load before the first task comes."""
+        """Load what is slow to load, before the first task comes and while only one thread asks for it."""
+        assert self.documents is not None
         self.triage.triage("warm", (), self.today(), _unheard)
         self.embeddings.embed(["pronto"], _unheard)
 

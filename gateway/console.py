@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -32,8 +33,17 @@ async def login(request: Request) -> Response:  # noqa: ARG001
     return FileResponse(FOLDER / "login.html", headers=PAGE_HEADERS)
 
 
+class _Assets(StaticFiles):
+    """Asked for anew each time (an unchanged one is a 304), so no page runs with scripts of an older release."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 ROUTES = [
     Route("/", console, methods=["GET"]),
     Route("/login", login, methods=["GET"]),
-    Mount("/assets", StaticFiles(directory=FOLDER / "assets")),
+    Mount("/assets", _Assets(directory=FOLDER / "assets")),
 ]

@@ -56,7 +56,8 @@ def connect_async(settings: Settings) -> redis.asyncio.Redis:
         timeout=GATEWAY_TIMEOUT_S,
         socket_connect_timeout=GATEWAY_TIMEOUT_S / 2,
         socket_timeout=GATEWAY_TIMEOUT_S,
-        retry=AsyncRetry(NoBackoff(), 1),
+        # A broken connection is worth a second call, a silent server is not: the caller waits.
+        retry=AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return redis.asyncio.Redis.from_pool(pool)
 

@@ -39,11 +39,10 @@ local task_key = key.task(id)
 local goes_on = task.status == 'running'
 if goes_on and task.awaiting ~= 'due' then return refuse() end
 task.run = run
-task.started = whole(NOW)
-redis.call('HSET', task_key, 'run', run, 'attempt', task.retries + 1, 'worker', worker, 'started', task.started,
-  'token', token)
+redis.call('HSET', task_key, 'run', run, 'attempt', task.retries + 1, 'worker', worker, 'token', token)
 redis.call('HDEL', task_key, 'eta', 'awaiting')
 if not goes_on then
+  redis.call('HSET', task_key, 'started', whole(NOW))
   redis.call('HDEL', task_key, 'progress', 'progress_message', 'progress_seq')
   move(task, 'running')
   tell(task, 'running', cjson.encode({run = run, attempt = task.retries + 1, worker = worker}))
