@@ -15,6 +15,7 @@ import redis
 
 from tasks.connection import connect
 from tasks.settings import Settings
+from tests.key_checker import faults
 
 Until = Callable[[Callable[[], object], str], None]
 
@@ -65,4 +66,6 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
     wait_until(lambda: client.ping(), "the server answers")
     client.flushall()
     yield client
+    left_wrong = faults(client)
     client.close()
+    assert not left_wrong

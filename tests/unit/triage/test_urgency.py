@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from actors.engines.triage import urgency
+from tests.unit.triage.conftest import WEDNESDAY
+
+
+def rules_in(text: str, on: dt.date = WEDNESDAY) -> set[str]:
+    return {reason.rule for reason in urgency.read(text, on).reasons}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("minha audiência é amanhã", "C1"),
+        ("o leilão da casa é depois de amanhã", "C1"),
+        ("o despejo está marcado para 15/05/2026", "C1"),
+        ("audiência dia 22 desse mês", "A1"),
+        ("meu irmão foi preso hoje", "C2"),
+        ("prenderam meu marido na feira", "C2"),
+        ("saiu um mandado de prisão contra ele", "C2"),
+        ("ele me bateu ontem à noite", "C3"),
+        ("ele disse que vai me matar", "C3"),
+        ("levou minha filha e não sei onde ela está", "C3"),
+        ("minha avó precisa de UTI e o plano negou", "C4"),
+        ("caí num golpe do pix agora", "C5"),
+        ("fui citado e tenho 15 dias para contestar", "A1"),
+        ("cortaram a água e tenho um bebê", "A2"),
+        ("acabou a insulina, meu remédio está em falta", "A3"),
+        ("fui demitida grávida", "A4"),
+        ("ele puxou uma faca para mim", "A4"),
+        ("o boleto falso vence em 4 dias", "A5"),
+    ],
+)
+def test_a_fact_that_holds_now_fires_its_rule(text: str, rule: str) -> None:
+    assert rule in rules_in(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "não fui preso, só prestei depoimento",
+        "se eu for preso, quem avisa minha família?",
+        "meu tio foi preso em 1998",
+        "ele me bateu há dez anos",
+        "meu primo foi preso semana passada mas já foi solto",
+        "vi na novela que ele disse que vai matar a irmã",
+        "minha avó ficou na UTI ano passado e o plano negou",
+        "preciso disso urgente, urgentíssimo",
+        "quero saber quantos dias de férias eu tenho",
+    ],
+)
+def test_denied_supposed_past_and_settled_facts_fire_nothing(text: str) -> None:
+    assert rules_in(text) == set()
+
+
+def test_a_release_told_later_ends_the_custody_told_before() -> None:
+    assert "C2" not in rules_in("meu cunhado foi preso na blitz. já saiu, está em casa")
+
+
+def test_a_past_event_has_no_due_date() -> None:
+    assert rules_in("a audiência foi ontem") == set()
+
+
+def test_today_means_the_reference_date() -> None:
+    (reason,) = urgency.read("a audiência é dia 20/05/2026", dt.date(2026, 5, 19)).reasons
+    assert (reason.rule, reason.due) == ("C1", dt.date(2026, 5, 20))
+    (reason,) = urgency.read("a audiência é dia 20/05/2026", dt.date(2026, 5, 10)).reasons
+    assert (reason.rule, reason.due) == ("A1", dt.date(2026, 5, 20))
+
+
+def test_a_term_that_opens_tomorrow_does_not_end_tomorrow() -> None:
+    assert "C1" not in rules_in("o prazo de recurso abre amanhã")
+
+
+def test_evidence_is_the_sentence_as_written() -> None:
+    (reason,) = urgency.read("Bom dia. Prenderam meu marido na feira! Ajuda.", WEDNESDAY).reasons
+    assert reason.evidence == "Prenderam meu marido na feira!"
+
+
+def test_rules_only_raise() -> None:
+    serious = np.array([0, 0, 0.05, 0.95], dtype=np.float32)
+    calm = np.array([0.97, 0.03, 0, 0], dtype=np.float32)
+    (term,) = urgency.read("audiência dia 22 desse mês", WEDNESDAY).reasons
+    assert urgency.decide(serious, [term]) == "critical"
+    assert urgency.decide(calm, [term]) == "high"
+    assert urgency.decide(calm, []) == "low"
+
+
+def test_in_doubt_between_light_and_serious_the_serious_wins() -> None:
+    torn = np.array([0.5, 0, 0, 0.5], dtype=np.float32)
+    assert urgency.decide(torn, []) in ("high", "critical")
