@@ -26,6 +26,7 @@ from tasks.record import Event, parse_message
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
+SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
 RECONNECT_S = 0.2
 ACKNOWLEDGED_WITHIN_S = 2.0
@@ -150,7 +151,7 @@ class Bridge:
             return channel
         channel = self._channels[watcher.channel] = _Channel({watcher})
         self._wanted.set()
-        await self._send("subscribe", watcher.channel)
+        await self._send(SUBSCRIBE, watcher.channel)
         return channel
 
     async def _leave(self, watcher: Watcher) -> None:
@@ -158,7 +159,7 @@ class Bridge:
         channel.watchers.discard(watcher)
         if not channel.watchers:
             del self._channels[watcher.channel]
-            await self._send("unsubscribe", watcher.channel)
+            await self._send(UNSUBSCRIBE, watcher.channel)
 
     async def _until_heard(self, channel: _Channel) -> None:
         try:
@@ -175,10 +176,10 @@ class Bridge:
         async with self._sending:
             if self._pubsub is None:
                 return
-            if verb == "unsubscribe":
+            if verb == UNSUBSCRIBE:
                 self._leaving[name] += 1
             with suppress(redis.RedisError, OSError):
-                await getattr(self._pubsub, verb)(name)
+                await _say(self._pubsub, verb, name)
 
     # ------------------------------------------------------------------------------------- the connection
 
@@ -207,19 +208,22 @@ class Bridge:
         async with self._sending:
             self._leaving.clear()
             # A channel that nobody writes to keeps the connection subscribed when no one watches.
-            await pubsub.subscribe(self.keys.of("bridge"), *self._channels)
+            await pubsub.subscribe(self.keys.of("bridge"))
+            for name in list(self._channels):
+                await _say(pubsub, SUBSCRIBE, name)
             self._pubsub = pubsub
 
     def _hear(self, message: dict[str, Any]) -> None:
-        name = message["channel"].decode()
+        kind = message["type"].removeprefix("p")
+        name = (message["pattern"] if message["type"] == "pmessage" else message["channel"]).decode()
         channel = self._channels.get(name)
-        if message["type"] == "unsubscribe":
+        if kind == UNSUBSCRIBE:
             self._leaving[name] -= 1
         elif channel is None:
             return
-        elif message["type"] == "subscribe" and self._leaving[name] <= 0:
+        elif kind == SUBSCRIBE and self._leaving[name] <= 0:
             channel.heard.set()
-        elif message["type"] == "message":
+        elif kind == "message":
             channel.hand_out(Frame(parse_message(message["data"])))
 
     def _tell_gap(self) -> None:
@@ -227,3 +231,8 @@ class Bridge:
         for channel in self._channels.values():
             channel.heard.clear()
             channel.hand_out(GAP)
+
+
+async def _say(pubsub: Any, verb: str, name: str) -> None:
+    """Subscribe to a channel, or, where the name ends in a star, to all whose names begin like it."""
+    await getattr(pubsub, f"p{verb}" if name.endswith("*") else verb)(name)

@@ -33,6 +33,11 @@ async def login(request: Request) -> Response:  # noqa: ARG001
     return FileResponse(FOLDER / "login.html", headers=PAGE_HEADERS)
 
 
+async def favicon(request: Request) -> Response:  # noqa: ARG001
+    """What browsers ask for on pages that name no icon: the dashboard's, the reports', and bare JSON."""
+    return FileResponse(FOLDER / "assets" / "icon.svg", headers={"Cache-Control": "max-age=86400"})
+
+
 class _Assets(StaticFiles):
     """Asked for anew each time (an unchanged one is a 304), so no page runs with scripts of an older release."""
 
@@ -45,5 +50,6 @@ class _Assets(StaticFiles):
 ROUTES = [
     Route("/", console, methods=["GET"]),
     Route("/login", login, methods=["GET"]),
+    Route("/favicon.ico", favicon, methods=["GET"]),
     Mount("/assets", _Assets(directory=FOLDER / "assets")),
 ]

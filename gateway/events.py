@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -139,14 +140,23 @@ def _log_of_case(known: Services, tenant: str, case_id: str) -> Load:
 
 @needs("tasks:read", ticket=True)
 async def tenant_events(request: Request, identity: Identity) -> Response:
+    """All tasks of the token's tenant; with `?scope=all` and the scope ops:read, those of every tenant."""
     known = services(request)
-    channel = known.bridge.keys.of("tenant_events", tenant=identity.tenant)
-
-    async def load(after_seq: int) -> list[Event]:
-        return await known.reader.recent_events(identity.tenant, after_seq)
-
-    stream = Stream(channel, load, _for_task)
+    everyone = request.query_params.get("scope") == "all"
+    if everyone and not identity.may("ops:read"):
+        raise HTTPException(403, "The token lacks the scope ops:read.")
+    tenant = "*" if everyone else identity.tenant
+    channel = known.bridge.keys.of("tenant_events", tenant=tenant)
+    stream = Stream(channel, _log_of_tenant(known, tenant), _for_task)
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
+
+
+def _log_of_tenant(known: Services, tenant: str) -> Load:
+    async def load(after_seq: int) -> list[Event]:
+        tenants = await known.reader.tenants() if tenant == "*" else [tenant]
+        return await known.reader.recent_events(tenants, after_seq)
+
+    return load
 
 
 def _for_task(frame: Frame) -> bytes:

@@ -120,5 +120,4 @@ def _path(location: tuple[int | str, ...], prefix: str) -> str:
 HANDLERS: dict[Any, Any] = {
     DespachoError: on_despacho_error,
     HTTPException: on_http_exception,
-    Exception: on_fault,
 }

@@ -1,12 +1,16 @@
 """Gives every response its `X-Request-ID`, the caller's own where it is sane, and the headers that every response
-of the service carries. Pure ASGI: it never holds a stream back."""
+of the service carries; a fault of ours becomes a 500 that names this id. Pure ASGI: it never holds a stream back.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.problems import on_fault
 
 _SANE = re.compile(rb"^[A-Za-z0-9._:/+=-]{1,128}$")
 
@@ -22,8 +26,12 @@ class RequestId:
         request_id = _given(scope) or secrets.token_hex(8).encode()
         scope["request_id"] = request_id.decode()
 
+        started = False
+
         async def send_with_id(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id),
@@ -31,7 +39,13 @@ class RequestId:
                 ]
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            if started:
+                raise
+            response = await on_fault(Request(scope), error)
+            await response(scope, receive, send_with_id)
 
 
 def _given(scope: Scope) -> bytes | None:

@@ -25,6 +25,8 @@ from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate, ended
 
 WINDOW_S = 3_600
+FIRST_EVENTS = 200
+"""What a stream of all tasks begins with for who has seen none of them."""
 SCANNED_AT_MOST = 2_000
 CHUNK = 200
 
@@ -183,12 +185,17 @@ class Reader:
 
     # ------------------------------------------------------------------------------------------ events
 
-    async def recent_events(self, tenant: str, after_seq: int) -> list[Event]:
-        """The tenant's events after a number, oldest first, as far back as they are kept."""
-        key = self.keys.of("recent", tenant=tenant)
+    async def recent_events(self, tenants: Sequence[str], after_seq: int) -> list[Event]:
+        """The events of these tenants after a number, oldest first, as far back as they are kept; to who has none
+        yet (0), the latest."""
+        pipe = self.client.pipeline(transaction=False)
+        for tenant in tenants:
+            count = None if after_seq else FIRST_EVENTS
+            pipe.xrevrange(self.keys.of("recent", tenant=tenant), min=f"({after_seq}-0", count=count)
         with redis_faults():
-            entries = await self.client.xrange(key, min=f"({after_seq}-0")
-        events = [parse_message(entry[b"e"]) for _, entry in entries]
+            streams = await pipe.execute()
+        found = [parse_message(entry[b"e"]) for entries in streams for _, entry in entries]
+        events = sorted(found, key=lambda event: event.seq)
         return [event async for event in self._with_outcome(events)]
 
     async def _with_outcome(self, events: list[Event]) -> AsyncIterator[Event]:

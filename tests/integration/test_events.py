@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from middleware.worker import LaneWorker
+from tasks.api_keys import ApiKeys
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
 
@@ -135,6 +136,23 @@ def test_all_tasks_of_a_tenant_are_watched_and_none_of_anothers(
     assert [e.event for e in told if e.data["task_id"] == first] == ["queued", "running", "succeeded"]
     ends = [event for event in told if event.event == "succeeded"]
     assert all(event.data["result"]["engine"] == "quick" for event in ends)
+
+
+def test_an_operator_watches_all_tenants(
+    api: Client, other_tenant: Client, keys: ApiKeys, gateway: Gateway, worker: LaneWorker
+) -> None:
+    first = api.submit()
+    api.until(first, "succeeded")
+    with watching(api, "/api/events?scope=all") as events:
+        second = other_tenant.submit()
+        told: list[Told] = []
+        while not told or told[-1].data["task_id"] != second or told[-1].event != "succeeded":
+            told.append(next(events))
+
+    assert {event.data["task_id"] for event in told} == {first, second}
+    _, token = keys.create("reader", "acme", ("tasks:read",))
+    with Client(base_url=gateway.url, headers={"Authorization": f"Bearer {token}"}) as reader:
+        assert reader.get("/api/events?scope=all").status_code == 403
 
 
 def test_many_watch_over_one_connection(

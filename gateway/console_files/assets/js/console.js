@@ -52,7 +52,8 @@ async function quietly(reading) {
 
 // The stream goes on from the first event of the newest task in the list: everything older is in the list already.
 async function start() {
-  const newest = await quietly(store.refresh());
+  await quietly(store.refresh());
+  const [newest] = store.visible;
   const log = newest && (await quietly(callInSession("GET", `/api/tasks/${newest.task_id}/log`)));
   stream.open(log?.events[0]?.id ?? null);
 }

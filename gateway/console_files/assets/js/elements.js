@@ -7,7 +7,7 @@ export function element(tag, attributes = {}, ...children) {
     if (value === true) made.setAttribute(name, "");
     else if (value !== false && value != null) made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((child) => child != null));
+  made.append(...children.flat(Infinity).filter((child) => child != null));
   return made;
 }
 
@@ -15,6 +15,10 @@ export function button(label, attributes, onClick) {
   const made = element("button", { type: "button", ...attributes }, label);
   made.addEventListener("click", onClick);
   return made;
+}
+
+export function json(value) {
+  return element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 }
 
 export function byId(id) {

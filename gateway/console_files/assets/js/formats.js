@@ -34,5 +34,5 @@ export function exactMoment(iso) {
 
 function formatted(at, day, short) {
   const time = { hour: "2-digit", minute: "2-digit", ...(short ? {} : { second: "2-digit" }) };
-  return new Intl.DateTimeFormat(language(), { ...day, ...time, hour12: false }).format(at);
+  return new Intl.DateTimeFormat(language(), { ...day, ...time, hourCycle: "h23" }).format(at);
 }

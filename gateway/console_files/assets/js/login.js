@@ -12,7 +12,7 @@ let told = null;
 
 // Only a path of this service: `//host`, `/\host` and `https:` would lead elsewhere.
 function destination() {
-  const next = new URLSearchParams(location.search).get("next") ?? "/";
+  const next = new URLSearchParams(location.search).get("next") ?? `/${location.hash}`;
   const local = /^\/(?![\/\\])[^\\\u0000-\u0020]*$/.test(next);
   return local && new URL(next, location.origin).origin === location.origin ? next : "/";
 }

@@ -1,6 +1,6 @@
 // The blocks of the panel: record, error, history and result.
 
-import { element } from "./elements.js";
+import { element, json } from "./elements.js";
 import { duration, exactMoment, moment } from "./formats.js";
 import { nameOf, text } from "./language.js";
 import { triageBlock } from "./triage-result.js";
@@ -98,16 +98,19 @@ function detailOf({ name, attempt, error, eta }) {
 // The result, a triage in words and anything else as JSON. `open` says whether the whole of it is unfolded.
 export function resultBlock(task, open) {
   if (task.status !== "succeeded") return null;
-  if (task.result_url) return block("panel.result", jsonLink(task.result_url));
+  if (task.result_url) return block("panel.result", link("result_large", task.result_url));
   if (task.result == null) return null;
-  const shown = task.result.area ? triageBlock(task.result, open) : [json(task.result)];
+  const shown = task.result.area ? triageBlock(task.result, open) : [json(task.result), linksOf(task.result)];
   return block("panel.result", shown);
 }
 
-function jsonLink(url) {
-  return element("p", {}, element("a", { href: url }, text("panel.result_large")));
+// What lies beside a result. Only paths of this service become links.
+function linksOf({ results_url, embeddings_url, report_id }) {
+  const report = report_id && `/api/reports/${encodeURIComponent(report_id)}.html`;
+  const found = Object.entries({ results: results_url, embeddings: embeddings_url, report });
+  return found.filter(([, url]) => url?.startsWith("/api/")).map(([name, url]) => link(name, url));
 }
 
-export function json(value) {
-  return element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
+function link(name, url) {
+  return element("p", {}, element("a", { href: url }, text(`panel.${name}`)));
 }

@@ -4,6 +4,8 @@ import { byId, element } from "./elements.js";
 import { duration, exactMoment, moment, percent } from "./formats.js";
 import { nameOf, text } from "./language.js";
 
+const FRESH_MS = 10_000;
+
 export class TaskList {
   constructor(store) {
     this.store = store;
@@ -16,9 +18,8 @@ export class TaskList {
 
   render() {
     const tasks = this.store.visible;
-    const arriving = this.rows.size > 0;
     this.dropOthers(tasks);
-    tasks.forEach((task, place) => this.place(this.row(task, arriving), place));
+    tasks.forEach((task, place) => this.place(this.row(task), place));
     this.renderEdges(tasks);
   }
 
@@ -31,15 +32,16 @@ export class TaskList {
     }
   }
 
-  row(task, arriving) {
-    const row = this.rows.get(task.task_id) ?? this.newRow(task.task_id, arriving);
+  row(task) {
+    const row = this.rows.get(task.task_id) ?? this.newRow(task);
     row.classList.toggle("open", task.task_id === this.openId);
     fillRow(row, task);
     return row;
   }
 
-  newRow(id, arriving) {
-    const row = element("tr", { class: arriving ? "new" : "", "data-task": id });
+  newRow({ task_id: id, created_at: created }) {
+    const fresh = this.rows.size > 0 && Date.now() - Date.parse(created) < FRESH_MS;
+    const row = element("tr", { class: fresh ? "new" : null, "data-task": id });
     row.append(
       element("td", {}, element("span", { class: "status" })),
       element("td", {}, element("a", { href: `#/tasks/${id}` }), element("span", { class: "case" })),
@@ -64,7 +66,9 @@ export class TaskList {
     empty.hidden = tasks.length > 0 || !loaded;
     empty.textContent = text(status === null ? "tasks.none" : "tasks.none_filtered");
     byId("older").hidden = !hasOlder;
-    byId("filtered").textContent = status === null ? "" : text("tasks.filtered", { status: text(`statuses.${status}`) });
+    byId("filtered").textContent = text(status === null ? "tasks.unfiltered" : "tasks.filtered", {
+      status: text(`statuses.${status}`),
+    });
   }
 
   // Mark the row whose task the panel shows.
@@ -123,10 +127,14 @@ function fillBar(cell, task) {
 
 // What a task that is not running has to say for itself, in a few words.
 function outcome(task) {
-  if (task.status === "failed") return { className: "bad", words: task.error?.message ?? task.error?.type ?? "" };
+  if (task.status === "failed") return { className: "bad", words: explained(task.error) };
   if (task.status === "retrying" || task.status === "scheduled") return { className: "plain", words: due(task) };
   if (task.status === "succeeded") return { className: "", words: finding(task) };
   return { className: "plain", words: "" };
+}
+
+function explained(error) {
+  return [error?.type, error?.message].filter(Boolean).join(": ");
 }
 
 function due(task) {

@@ -61,6 +61,7 @@ export class TaskPanel {
   hear(name, seq, data) {
     this.task = after(this.task, name, seq, data);
     if (name !== "progress") this.note(name, seq, data);
+    else if (this.task.children) this.readSoon();
     this.render();
   }
 
@@ -81,12 +82,17 @@ export class TaskPanel {
     const seq = this.task?.seq ?? 0;
     try {
       const record = await callInSession("GET", `/api/tasks/${id}`);
-      // An event that came while the record was under way is newer; its own reading follows.
-      if (this.id === id && (this.task?.seq ?? 0) === seq) this.task = { ...record, seq };
+      if (this.id === id) this.take(record, seq);
     } catch (refused) {
       if (this.id === id) this.refuse(refused);
     }
     this.render();
+  }
+
+  // An event that came while the record was under way is newer than it.
+  take(record, seq) {
+    if ((this.task?.seq ?? 0) === seq) this.task = { ...record, seq };
+    else this.readSoon();
   }
 
   refuse(refused) {
@@ -175,13 +181,13 @@ export class TaskPanel {
     for (const pressed of this.actions.querySelectorAll("button")) pressed.disabled = true;
     try {
       await callInSession(method, path);
+      if (this.id === id && this.stream?.ended) this.watch();
     } catch (refused) {
       this.problem = refused.explanation;
     }
     if (this.id !== id) return;
     this.shownActions = null;
     await this.read();
-    this.heardElsewhere(this.task.status);
   }
 }
 

@@ -1,29 +1,26 @@
 // The tasks of the list, newest first: pages of the API, carried on by the tenant's stream.
 
-import { callInSession } from "./api.js";
+import { isShown, PAGE, TaskPages } from "./task-pages.js";
 import { after, fromEvent } from "./task-state.js";
-
-const PAGE = 50;
 
 export class TaskStore {
   // `onChange` is called after every change.
   constructor(onChange) {
     this.onChange = onChange;
-    this.status = null;
-    this.clear();
+    this.start(null);
   }
 
-  clear() {
+  start(status) {
+    this.status = status;
+    this.pages = new TaskPages(status);
     this.tasks = new Map();
-    this.cursor = null;
     this.shown = PAGE;
     this.loaded = false;
   }
 
-  // Show only tasks of this status; null shows all.
+  // Show only tasks of this status; null shows all that clients queued.
   async filter(status) {
-    this.status = status;
-    this.clear();
+    this.start(status);
     this.onChange();
     await this.refresh();
   }
@@ -34,52 +31,41 @@ export class TaskStore {
   }
 
   get hasOlder() {
-    return this.cursor !== null;
+    return this.pages.hasOlder || this.tasks.size > this.shown;
   }
 
-  // Read the newest page again; returns its newest task, if there is one.
+  // Read the newest page again.
   async refresh() {
-    const page = await this.read(null);
-    if (page === null) return null;
-    if (this.shown === PAGE) this.cursor = page.next_cursor;
+    await this.take((pages) => pages.newest());
     this.loaded = true;
     this.forgetOldest();
     this.onChange();
-    return page.tasks[0] ?? null;
   }
 
   async older() {
-    const page = await this.read(this.cursor);
-    if (page === null) return;
-    this.shown += page.tasks.length;
-    this.cursor = page.next_cursor;
+    await this.take((pages) => pages.older());
+    this.shown += PAGE;
     this.onChange();
   }
 
-  async read(cursor) {
+  async take(read) {
     const asked = performance.now();
-    const status = this.status;
-    const query = new URLSearchParams({ limit: PAGE });
-    if (status !== null) query.set("status", status);
-    if (cursor !== null) query.set("cursor", cursor);
-    const page = await callInSession("GET", `/api/tasks?${query}`);
-    if (status !== this.status) return null;
-    page.tasks.forEach((record) => this.merge(record, asked));
-    return page;
+    const pages = this.pages;
+    const records = await read(pages);
+    if (pages === this.pages) records.forEach((record) => this.merge(record, asked));
   }
 
   // A record that was asked for before the last event came may be older than that.
   merge(record, asked) {
     const known = this.tasks.get(record.task_id);
-    const older = known?.touched > asked;
-    const task = older ? { ...record, ...known, ...fixed(record) } : { ...known, ...record };
+    const task = known?.touched > asked ? { ...record, ...known, ...fixed(record) } : { ...known, ...record };
     this.tasks.set(record.task_id, task);
   }
 
   // Carry a task on; returns whether it was new to the list.
   apply(name, seq, data) {
     const known = this.tasks.get(data.task_id);
-    if (!known && this.status !== null && this.status !== data.status) return false;
+    if (!known && !this.wants(data)) return false;
     const task = after(known ?? fromEvent(data), name, seq, data);
     this.tasks.set(data.task_id, { ...task, touched: performance.now() });
     if (!known) this.forgetOldest();
@@ -87,8 +73,12 @@ export class TaskStore {
     return !known;
   }
 
+  wants(data) {
+    return this.status === null ? isShown(data.task_name) : this.status === data.status;
+  }
+
   forgetOldest() {
-    if (this.tasks.size <= 2 * this.shown) return;
+    if (this.tasks.size <= 2 * this.shown + PAGE * 8) return;
     this.tasks = new Map(this.visible.map((task) => [task.task_id, task]));
   }
 }

@@ -82,5 +82,5 @@ function tell(field, problem) {
 
 function freshCase() {
   const [word] = crypto.getRandomValues(new Uint32Array(1));
-  return `caso-${word.toString(36).padStart(7, "0").slice(-5)}`;
+  return `teste-${word.toString(36).padStart(7, "0").slice(-5)}`;
 }

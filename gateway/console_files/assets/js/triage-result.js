@@ -1,6 +1,6 @@
 // A triage as a lawyer wants to read it: what it is about, how urgent and why, and what to ask next.
 
-import { element } from "./elements.js";
+import { element, json } from "./elements.js";
 import { percent } from "./formats.js";
 import { nameOf, text } from "./language.js";
 
@@ -37,15 +37,9 @@ function list(items, kind) {
 }
 
 function part(title, content) {
-  return content ? [element("h3", {}, text(title)), content] : [];
+  return content ? [element("h4", {}, text(title)), content] : [];
 }
 
 function whole(result, open) {
-  const text_ = JSON.stringify(result, null, 2);
-  return element(
-    "details",
-    { open },
-    element("summary", {}, text("triage.full")),
-    element("pre", { tabindex: "0" }, text_),
-  );
+  return element("details", { open }, element("summary", {}, text("triage.full")), json(result));
 }
