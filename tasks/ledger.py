@@ -130,12 +130,11 @@ class Ledger:
         self.catalog = catalog
         self._settings = settings
         self._retention_ms = settings.retention_s * 1_000
-        self._scripts = {name: client.register_script(scripts.source(name)) for name in scripts.NAMES}
         self._tokens = itertools.count()
 
     def _call(self, name: str, *arguments: Any) -> Any:
         with redis_faults():
-            return self._scripts[name](keys=[self.keys.namespace], args=arguments)
+            return scripts.call(self.client, name, self.keys.namespace, arguments)
 
     # ------------------------------------------------------------------------------------------ submit
 

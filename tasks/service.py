@@ -47,9 +47,6 @@ class TaskService:
         self.cases = CaseStore(client, settings)
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
-        self._scripts = {
-            name: client.register_script(scripts.source(name)) for name in ("submit", "cancel", "requeue", "expire")
-        }
 
     @classmethod
     def connect(cls, settings: Settings | None = None) -> TaskService:
@@ -62,7 +59,7 @@ class TaskService:
 
     async def _call(self, name: str, *arguments: Any) -> Any:
         with redis_faults():
-            return await self._scripts[name](keys=[self._namespace], args=arguments)
+            return await scripts.call_async(self.client, name, self._namespace, arguments)
 
     async def queue_task(
         self,
@@ -166,8 +163,7 @@ class TaskService:
         for start in range(0, len(children), CANCELLED_AT_ONCE):
             pipe = self.client.pipeline(transaction=False)
             for child in children[start : start + CANCELLED_AT_ONCE]:
-                arguments = [child, tenant, allowed, self._retention_ms]
-                await self._scripts["cancel"](keys=[self._namespace], args=arguments, client=pipe)
+                pipe.fcall(scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, self._retention_ms)
             with redis_faults():
                 await pipe.execute()
 

@@ -9,10 +9,9 @@ if not holds(task, run, states) then
   return 'lost'
 end
 settle(task, worker)
-redis.call('HSET', key.task(id), 'awaiting', '1', 'on_error', on_error)
-task.awaiting = '1'
-if on_error == 'abort' and numbers(key.task(id), 'kids_failed') > 0 then
-  redis.call('HSET', key.task(id), 'aborted', '1')
-end
+set(task, 'awaiting', '1')
+set(task, 'on_error', on_error)
+if on_error == 'abort' and numbers(key.task(id), 'kids_failed') > 0 then set(task, 'aborted', '1') end
 tell_parent(task)
+save(task)
 return 'done'

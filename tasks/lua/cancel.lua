@@ -8,7 +8,8 @@ if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} en
 if not allowed(task, states) then return {'refused', task.status} end
 
 if task.status == 'running' and task.awaiting == '' then
-  redis.call('HSET', key.task(id), 'cancel', '1')
+  set(task, 'cancel', '1')
+  save(task)
   redis.call('PUBLISH', key.control(), 'cancel ' .. id .. ' ' .. task.run)
   return {'cancelling'}
 end
@@ -16,6 +17,5 @@ end
 undelay(task)
 redis.call('LREM', key.lane(task.lane), 1, id)
 redis.call('HDEL', key.messages(task.lane), id)
-finish(task, 'cancelled', retention)
-tell(task, 'cancelled', attempt_json(task))
+cancelled(task, retention)
 return {'cancelled'}

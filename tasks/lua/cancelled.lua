@@ -9,6 +9,5 @@ if not holds(task, run, states) then
   return (task and task.status == 'cancelled' and task.run == tonumber(run)) and 'done' or 'lost'
 end
 settle(task, worker)
-finish(task, 'cancelled', tonumber(retention))
-tell(task, 'cancelled', attempt_json(task))
+cancelled(task, tonumber(retention))
 return 'done'

@@ -2,7 +2,7 @@
 -- ARGV: how many at most
 -- Returns {how many, places of large results...}: the caller deletes those files.
 
-local ids = redis.call('ZRANGEBYSCORE', key.expiring(), '-inf', NOW, 'LIMIT', 0, tonumber(ARGV[1]))
+local ids = redis.call('ZRANGEBYSCORE', key.expiring(), '-inf', now(), 'LIMIT', 0, tonumber(ARGV[1]))
 local report = {#ids}
 for _, id in ipairs(ids) do
   local task = load(id)

@@ -10,13 +10,5 @@ if not holds(task, run, states) then
 end
 
 settle(task, worker)
-if task.cancel == '1' then
-  finish(task, 'cancelled', tonumber(retention))
-  tell(task, 'cancelled', attempt_json(task))
-  return 'done'
-end
-redis.call('HSET', key.task(id), 'error', problem)
-finish(task, 'failed', tonumber(retention))
-bury(task)
-tell(task, 'failed', attempt_json(task), problem)
+if task.cancel == '1' then cancelled(task, tonumber(retention)) else failed(task, problem, tonumber(retention)) end
 return 'done'

@@ -1,38 +1,54 @@
--- Stands in front of every script: the clock, the sequence, the record, and the steps that several moves share.
--- KEYS[1] is the namespace; `key.*` are generated from tasks/keys.py.
+-- The library that every operation is part of: the clock, the sequence, the record, and the steps that several moves
+-- share. `key.*` are generated from tasks/keys.py; NS is the namespace, set for each call.
 --
 -- Time is the server's, so a worker whose clock is wrong changes nothing. The number of an event is the
 -- server's time in ms times 4096, or one more than the last number where that is greater: strictly growing, also
 -- over a clock that is set back, and its time can be read off it (exact in a double until the year 2039).
 
-local clock = redis.call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local RECENT_EVENTS = 10000
 local LOG_BYTES = 16384
 local STATS_TTL_S = 26 * 3600
+local DAY_MS = 86400000
+
+local now_ms, last_seq
+
+local function now()
+  if not now_ms then
+    local clock = redis.call('TIME')
+    now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  end
+  return now_ms
+end
 
 local function whole(number)
   return string.format('%.0f', number)
 end
 
-local last_seq
 local function next_seq()
-  last_seq = last_seq or tonumber(redis.call('GET', key.seq()) or '0')
-  last_seq = math.max(last_seq + 1, NOW * 4096)
-  redis.call('SET', key.seq(), whole(last_seq))
+  last_seq = math.max((last_seq or tonumber(redis.call('GET', key.seq()) or '0')) + 1, now() * 4096)
   return whole(last_seq)
+end
+
+-- Every operation runs between these two: nothing of one call is left for the next.
+local function begin(namespace)
+  NS, now_ms, last_seq = namespace, nil, nil
+end
+
+local function finish_call()
+  if last_seq then redis.call('SET', key.seq(), whole(last_seq)) end
 end
 
 -- ---------------------------------------------------------------------------------------------- the record
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
-  'crashes', 'worker', 'token', 'queued', 'started', 'cancel', 'awaiting', 'progress', 'log'}
+  'crashes', 'worker', 'token', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'progress', 'kids_total', 'log'}
 
--- The fields of a record that moves need, as a table; nil where there is no such task.
+-- The fields of a record that moves need, as a table; nil where there is no such task. Changes are collected with
+-- `set` and `unset` and written by `save`, once per task.
 local function load(id)
   local values = redis.call('HMGET', key.task(id), unpack(FIELDS))
   if not values[1] then return nil end
-  local task = {id = id}
+  local task = {id = id, written = {}, removed = {}}
   for i, field in ipairs(FIELDS) do task[field] = values[i] or '' end
   task.run = tonumber(task.run) or 0
   task.retries = tonumber(task.retries) or 0
@@ -40,6 +56,26 @@ local function load(id)
   task.progress = tonumber(task.progress) or 0
   task.lane = task.queue .. '.' .. task.priority
   return task
+end
+
+local function set(task, field, value)
+  local written = task.written
+  written[#written + 1] = field
+  written[#written + 1] = value
+  task[field] = value
+end
+
+-- Fields that are not there cost nothing; those that `load` doesn't read are always removed.
+local function unset(task, ...)
+  for _, field in ipairs({...}) do
+    if task[field] ~= '' then task.removed[#task.removed + 1] = field end
+  end
+end
+
+local function save(task)
+  if #task.removed > 0 then redis.call('HDEL', key.task(task.id), unpack(task.removed)) end
+  if #task.written > 0 then redis.call('HSET', key.task(task.id), unpack(task.written)) end
+  task.written, task.removed = {}, {}
 end
 
 local function allowed(task, states)
@@ -50,15 +86,11 @@ local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 -- ----------------------------------------------------------------------------------------------- telling
 
-local function append_to_log(task, line)
-  local log = task.log == '' and line or (task.log .. '\n' .. line)
-  if #log > LOG_BYTES then
-    local first = string.match(log, '^[^\n]*')
-    local rest = string.match(string.sub(log, -LOG_BYTES / 2), '\n(.*)$') or line
-    log = first .. '\n' .. rest
-  end
-  task.log = log
-  redis.call('HSET', key.task(task.id), 'log', log)
+local function with_line(log, line)
+  log = log == '' and line or (log .. '\n' .. line)
+  if #log <= LOG_BYTES then return log end
+  local first = string.match(log, '^[^\n]*')
+  return first .. '\n' .. (string.match(string.sub(log, -LOG_BYTES / 2), '\n(.*)$') or line)
 end
 
 local function publish(task, seq, event, extra, tail)
@@ -72,36 +104,36 @@ end
 
 -- Writes an event into the task's log and tells every watcher. `extra` is JSON or ''; `tail` (a result or an
 -- error, JSON) goes to those who watch now and is kept in the record, not in the log.
-local function tell(task, event, extra, tail)
-  local seq = next_seq()
-  append_to_log(task, seq .. ' ' .. event .. ' ' .. extra)
+local function tell(task, event, extra, tail, seq)
+  seq = seq or next_seq()
+  set(task, 'log', with_line(task.log, seq .. ' ' .. event .. ' ' .. extra))
   local head = publish(task, seq, event, extra, tail)
-  local recent = key.recent(task.tenant)
-  redis.call('XADD', recent, 'MAXLEN', '~', RECENT_EVENTS, seq .. '-0', 'e', head)
-  return seq
+  redis.call('XADD', key.recent(task.tenant), 'MAXLEN', '~', RECENT_EVENTS, seq .. '-0', 'e', head)
 end
 
 -- Progress is told but not logged: of progress only the latest is kept.
 local function tell_progress(task, percent, message)
   local seq = next_seq()
   local extra = cjson.encode({progress = percent, progress_message = message, attempt = task.retries + 1})
-  redis.call('HSET', key.task(task.id), 'progress', percent, 'progress_message', message, 'progress_seq', seq)
+  set(task, 'progress', percent)
+  set(task, 'progress_message', message)
+  set(task, 'progress_seq', seq)
   publish(task, seq, 'progress', extra)
 end
 
 -- ------------------------------------------------------------------------------------------------ counting
 
-local function count(task, what, by)
-  local stats = key.stats(task.tenant, whole(math.floor(NOW / 60000)))
-  local field = task.queue .. '/' .. task.name .. '/' .. what
-  if redis.call('HINCRBY', stats, field, by or 1) == (by or 1) then
+local function count(task, what)
+  local stats = key.stats(task.tenant, whole(math.floor(now() / 60000)))
+  if redis.call('HINCRBY', stats, task.queue .. '/' .. task.name .. '/' .. what, 1) == 1 then
     redis.call('EXPIRE', stats, STATS_TTL_S)
   end
 end
 
 -- A duration falls into one of four buckets per doubling, so a percentile read from them is within 19 %.
-local function count_duration(task, what, ms)
-  count(task, what .. '/' .. whole(math.floor(4 * math.log(math.max(ms, 0) + 1) / math.log(2))))
+local function count_duration(task, what, since)
+  local ms = math.max(now() - tonumber(since), 0)
+  count(task, what .. '/' .. whole(math.floor(4 * math.log(ms + 1) / math.log(2))))
 end
 
 -- ----------------------------------------------------------------------------------------------- transport
@@ -110,7 +142,7 @@ end
 local function ticket(task)
   return '{"queue_name":"' .. task.lane .. '","actor_name":"' .. task.name .. '","args":[],"kwargs":{},'
     .. '"options":{"redis_message_id":"' .. task.id .. '","run":' .. (task.run + 1) .. '},"message_id":"'
-    .. task.id .. '","message_timestamp":' .. whole(NOW) .. '}'
+    .. task.id .. '","message_timestamp":' .. whole(now()) .. '}'
 end
 
 -- Puts the task into its lane and wakes idle workers. A lane that had something in it needs no bell: whoever
@@ -139,7 +171,7 @@ local function settle(task, worker)
 end
 
 local function bury(task)
-  redis.call('ZADD', key.dead(task.lane), NOW, task.id)
+  redis.call('ZADD', key.dead(task.lane), now(), task.id)
   redis.call('HSET', key.dead_messages(task.lane), task.id, ticket(task))
 end
 
@@ -153,22 +185,23 @@ end
 local CHILD_COUNTERS = {running = 'kids_running', succeeded = 'kids_succeeded', failed = 'kids_failed',
   cancelled = 'kids_cancelled'}
 
+local function numbers(task_key, ...)
+  local values = redis.call('HMGET', task_key, ...)
+  for i = 1, #values do values[i] = tonumber(values[i]) or 0 end
+  return unpack(values)
+end
+
 local function queue_next_held_child(parent_id)
   local id = redis.call('LPOP', key.held(parent_id))
   while id do
     local child = load(id)
     if child and child.status == 'queued' then
-      redis.call('HSET', key.task(id), 'queued', whole(NOW))
+      set(child, 'queued', whole(now()))
+      save(child)
       return push(child)
     end
     id = redis.call('LPOP', key.held(parent_id))
   end
-end
-
-local function numbers(task_key, ...)
-  local values = redis.call('HMGET', task_key, ...)
-  for i = 1, #values do values[i] = tonumber(values[i]) or 0 end
-  return unpack(values)
 end
 
 local function tell_parent(parent)
@@ -179,25 +212,22 @@ local function tell_parent(parent)
     tell_progress(parent, math.floor(1000 * ended / total) / 10, ended .. ' de ' .. total .. ' casos')
   end
   if parent.awaiting == '1' and ended >= total then
-    redis.call('HSET', key.task(parent.id), 'awaiting', 'due')
+    set(parent, 'awaiting', 'due')
     push(parent)
   end
 end
 
 local function count_child(child, from, to)
-  if child.parent == '' then return end
-  local parent = load(child.parent)
-  if not parent then return end
-  local parent_key = key.task(parent.id)
+  local parent_key = key.task(child.parent)
+  if child.parent == '' or redis.call('EXISTS', parent_key) == 0 then return end
   if CHILD_COUNTERS[from] then redis.call('HINCRBY', parent_key, CHILD_COUNTERS[from], -1) end
   if CHILD_COUNTERS[to] then redis.call('HINCRBY', parent_key, CHILD_COUNTERS[to], 1) end
-  if to == 'failed' and redis.call('HGET', parent_key, 'on_error') == 'abort' then
-    redis.call('HSET', parent_key, 'aborted', '1')
-  end
-  if FINAL[to] then
-    queue_next_held_child(parent.id)
-    tell_parent(parent)
-  end
+  if not FINAL[to] then return end
+  local parent = load(child.parent)
+  if to == 'failed' and redis.call('HGET', parent_key, 'on_error') == 'abort' then set(parent, 'aborted', '1') end
+  queue_next_held_child(parent.id)
+  tell_parent(parent)
+  save(parent)
 end
 
 -- ------------------------------------------------------------------------------------------------- moving
@@ -205,45 +235,58 @@ end
 -- Carries the status and everything that follows from it: the indexes and the parent's counts.
 local function move(task, to)
   local from = task.status
-  redis.call('HSET', key.task(task.id), 'status', to)
-  if from ~= to then
-    redis.call('ZREM', key.by_status(task.tenant, from), task.id)
-    redis.call('ZADD', key.by_status(task.tenant, to), task.cseq, task.id)
-    count_child(task, from, to)
-  end
-  task.status = to
+  if from == to then return end
+  set(task, 'status', to)
+  redis.call('ZREM', key.by_status(task.tenant, from), task.id)
+  redis.call('ZADD', key.by_status(task.tenant, to), task.cseq, task.id)
+  count_child(task, from, to)
+end
+
+local function expire_with_its_children(task, retention_ms)
+  redis.call('ZADD', key.expiring(), now() + retention_ms, task.id)
+  redis.call('PEXPIRE', key.task(task.id), retention_ms + DAY_MS)
+  if task.kids_total == '' then return end
+  redis.call('PEXPIRE', key.children(task.id), retention_ms + DAY_MS)
+  redis.call('PEXPIRE', key.held(task.id), retention_ms + DAY_MS)
 end
 
 -- What every end has in common: the clock stops, the record gets its day of expiry.
 local function finish(task, to, retention_ms)
-  local task_key = key.task(task.id)
-  redis.call('HSET', task_key, 'finished', whole(NOW))
-  redis.call('HDEL', task_key, 'cancel', 'awaiting', 'eta')
+  set(task, 'finished', whole(now()))
+  unset(task, 'cancel', 'awaiting', 'eta', 'token')
   move(task, to)
-  redis.call('ZADD', key.expiring(), NOW + retention_ms, task.id)
-  redis.call('PEXPIRE', task_key, retention_ms + 86400000)
-  for _, of_parent in ipairs({key.children(task.id), key.held(task.id)}) do
-    redis.call('PEXPIRE', of_parent, retention_ms + 86400000)
-  end
+  expire_with_its_children(task, retention_ms)
   count(task, to)
-  if task.started ~= '' then count_duration(task, 'run', NOW - tonumber(task.started)) end
+  if task.started ~= '' then count_duration(task, 'run', task.started) end
 end
 
 local function attempt_json(task)
   return cjson.encode({attempt = task.retries + 1, run = task.run, progress = task.progress})
 end
 
+local function cancelled(task, retention_ms)
+  finish(task, 'cancelled', retention_ms)
+  tell(task, 'cancelled', attempt_json(task))
+  save(task)
+end
+
+local function failed(task, problem, retention_ms)
+  set(task, 'error', problem)
+  finish(task, 'failed', retention_ms)
+  bury(task)
+  tell(task, 'failed', attempt_json(task), problem)
+  save(task)
+end
+
 -- A task lost its worker: back to the head of its lane, or, if its end was wished for, to its end.
 local function recover(task, cause, retention_ms)
-  if task.cancel == '1' then
-    finish(task, 'cancelled', retention_ms)
-    return tell(task, 'cancelled', attempt_json(task))
-  end
-  redis.call('HSET', key.task(task.id), 'queued', whole(NOW))
+  if task.cancel == '1' then return cancelled(task, retention_ms) end
+  set(task, 'queued', whole(now()))
   move(task, 'queued')
   push(task, true)
-  return tell(task, 'recovered', cjson.encode({cause = cause, attempt = task.retries + 1,
-    run = task.run, progress = task.progress}))
+  tell(task, 'recovered', cjson.encode({cause = cause, attempt = task.retries + 1, run = task.run,
+    progress = task.progress}))
+  save(task)
 end
 
 -- True where `run` is the run that the record says is going on; any other run was superseded and may not write.

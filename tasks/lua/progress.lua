@@ -5,4 +5,5 @@
 local task = load(ARGV[1])
 if not holds(task, ARGV[2], ARGV[5]) then return 'lost' end
 tell_progress(task, tonumber(ARGV[3]), ARGV[4])
+save(task)
 return task.cancel == '1' and 'cancel' or 'go_on'

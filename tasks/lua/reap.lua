@@ -7,18 +7,11 @@ local most_crashes, retention = tonumber(ARGV[3]), tonumber(ARGV[4])
 if not redis.call('SET', key.reaper(), '1', 'NX', 'PX', interval) then return {} end
 
 local function crash(task)
-  task.crashes = redis.call('HINCRBY', key.task(task.id), 'crashes', 1)
-  if task.crashes < most_crashes then
-    redis.call('HDEL', key.messages(task.lane), task.id)
-    return recover(task, 'worker lost', retention)
-  end
-  local problem = cjson.encode({type = 'WorkerCrashed', attempt = task.retries + 1, at = NOW, retryable = false,
-    message = task.crashes .. ' workers died while they ran this task.'})
-  redis.call('HSET', key.task(task.id), 'error', problem)
+  set(task, 'crashes', task.crashes + 1)
   redis.call('HDEL', key.messages(task.lane), task.id)
-  finish(task, 'failed', retention)
-  bury(task)
-  tell(task, 'failed', attempt_json(task), problem)
+  if task.crashes < most_crashes then return recover(task, 'worker lost', retention) end
+  failed(task, cjson.encode({type = 'WorkerCrashed', attempt = task.retries + 1, at = now(), retryable = false,
+    message = task.crashes .. ' workers died while they ran this task.'}), retention)
 end
 
 local function take_back(id, lane, worker)
@@ -33,7 +26,7 @@ local function take_back(id, lane, worker)
 end
 
 local report = {}
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key.heartbeats(), '-inf', NOW - timeout)) do
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key.heartbeats(), '-inf', now() - timeout)) do
   local held = 0
   for i = 5, #ARGV do
     local acks = key.acks(worker, ARGV[i])

@@ -7,16 +7,15 @@ local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
 if not allowed(task, states) then return {'refused', task.status} end
 
-local task_key = key.task(id)
 unbury(task)
-redis.call('PERSIST', task_key)
+redis.call('PERSIST', key.task(id))
 redis.call('ZREM', key.expiring(), id)
 for _, of_parent in ipairs({key.children(id), key.held(id)}) do redis.call('PERSIST', of_parent) end
-redis.call('HDEL', task_key, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel',
-  'progress', 'progress_message', 'progress_seq')
-redis.call('HSET', task_key, 'queued', whole(NOW))
-task.retries = 0
+unset(task, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel', 'progress',
+  'progress_message', 'progress_seq', 'result', 'result_place')
+set(task, 'queued', whole(now()))
 move(task, 'queued')
 push(task)
 tell(task, 'queued', '{"requeued":true}')
+save(task)
 return {'queued'}

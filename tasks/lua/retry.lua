@@ -12,19 +12,17 @@ end
 
 settle(task, worker)
 if task.cancel == '1' then
-  finish(task, 'cancelled', tonumber(retention))
-  tell(task, 'cancelled', attempt_json(task))
+  cancelled(task, tonumber(retention))
   return 'done'
 end
 
-local task_key, due = key.task(id), NOW + tonumber(wait)
-local attempt = task.retries + 1
-if problem ~= '' then redis.call('HSET', task_key, 'error', problem) end
-if counted == '1' then redis.call('HINCRBY', task_key, 'retries', 1) end
-redis.call('HSET', task_key, 'eta', whole(due))
+local due, attempt = now() + tonumber(wait), task.retries + 1
+if problem ~= '' then set(task, 'error', problem) end
+if counted == '1' then set(task, 'retries', attempt) end
+set(task, 'eta', whole(due))
 move(task, 'retrying')
 delay(task, due)
 count(task, 'retried')
-tell(task, 'retrying', cjson.encode({attempt = attempt, run = task.run, eta = due,
-  progress = task.progress}), problem)
+tell(task, 'retrying', cjson.encode({attempt = attempt, run = task.run, eta = due, progress = task.progress}), problem)
+save(task)
 return 'done'

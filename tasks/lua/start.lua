@@ -26,26 +26,31 @@ local function answer()
   return {'started', rest[1], rest[2], task.tenant, task.case, task.parent, task.retries}
 end
 
-if not task then return refuse() end
-if task.status == 'running' and task.token == token then return answer() end
-if not allowed(task, states) or task.run + 1 ~= run then return refuse() end
-if parent_gave_up() then
-  finish(task, 'cancelled', retention)
-  tell(task, 'cancelled', attempt_json(task))
-  return refuse()
-end
-
-local task_key = key.task(id)
-local goes_on = task.status == 'running'
-if goes_on and task.awaiting ~= 'due' then return refuse() end
-task.run = run
-redis.call('HSET', task_key, 'run', run, 'attempt', task.retries + 1, 'worker', worker, 'token', token)
-redis.call('HDEL', task_key, 'eta', 'awaiting')
-if not goes_on then
-  redis.call('HSET', task_key, 'started', whole(NOW))
-  redis.call('HDEL', task_key, 'progress', 'progress_message', 'progress_seq')
+-- A parent whose children have ended goes on where it stopped: for those who watch, it never stopped running.
+local function begin_or_go_on()
+  set(task, 'run', run)
+  set(task, 'attempt', task.retries + 1)
+  set(task, 'worker', worker)
+  set(task, 'token', token)
+  unset(task, 'eta', 'awaiting')
+  if task.status == 'running' then return end
+  unset(task, 'progress', 'progress_message', 'progress_seq')
+  if task.queued ~= '' then count_duration(task, 'wait', task.queued) end
+  set(task, 'started', whole(now()))
   move(task, 'running')
   tell(task, 'running', cjson.encode({run = run, attempt = task.retries + 1, worker = worker}))
-  if task.queued ~= '' then count_duration(task, 'wait', NOW - tonumber(task.queued)) end
 end
+
+if not task then return refuse() end
+if task.status == 'running' and task.token == token then return answer() end
+local resumes = task.status == 'running' and task.awaiting == 'due'
+if not allowed(task, states) or task.run + 1 ~= run or (task.status == 'running' and not resumes) then
+  return refuse()
+end
+if parent_gave_up() then
+  cancelled(task, retention)
+  return refuse()
+end
+begin_or_go_on()
+save(task)
 return answer()

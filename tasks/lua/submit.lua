@@ -17,7 +17,7 @@ local function tasks()
     local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
       tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
       options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
-      run = 0, retries = 0, log = '', awaiting = '', status = ''}
+      run = 0, retries = 0, log = '', status = '', written = {}, removed = {}}
     task.lane = task.queue .. '.' .. task.priority
     return task
   end
@@ -52,25 +52,19 @@ local function orphaned()
 end
 
 local function due_time(task)
-  if task.delay ~= '' then return NOW + tonumber(task.delay) end
+  if task.delay ~= '' then return now() + tonumber(task.delay) end
   if task.eta ~= '' then return tonumber(task.eta) end
-  return NOW
+  return now()
 end
 
+local WRITTEN = {'name', 'queue', 'priority', 'tenant', 'cseq', 'status', 'options', 'payload', 'case', 'parent',
+  'metadata'}
+
 local function write_record(task, due)
-  task.cseq = next_seq()
-  local status = due > NOW and 'scheduled' or 'queued'
-  local fields = {'name', task.name, 'queue', task.queue, 'priority', task.priority, 'tenant', task.tenant,
-    'cseq', task.cseq, 'status', status, 'options', task.options, 'payload', task.payload}
-  local function also(field, value)
-    if value ~= '' then fields[#fields + 1] = field; fields[#fields + 1] = value end
+  for _, field in ipairs(WRITTEN) do
+    if task[field] ~= '' then set(task, field, task[field]) end
   end
-  also('case', task.case)
-  also('parent', task.parent)
-  also('metadata', task.metadata)
-  also(status == 'scheduled' and 'eta' or 'queued', whole(due))
-  redis.call('HSET', key.task(task.id), unpack(fields))
-  task.status = status
+  set(task, task.status == 'scheduled' and 'eta' or 'queued', whole(due))
 end
 
 local function index(task)
@@ -86,15 +80,18 @@ end
 
 local function create(task)
   local due = due_time(task)
+  task.cseq = next_seq()
+  task.status = due > now() and 'scheduled' or 'queued'
   write_record(task, due)
   index(task)
   if task.status == 'scheduled' then
     delay(task, due)
-    tell(task, 'scheduled', '{"eta":' .. whole(due) .. '}')
+    tell(task, 'scheduled', '{"eta":' .. whole(due) .. '}', nil, task.cseq)
   else
     if task.held then redis.call('RPUSH', key.held(task.parent), task.id) else push(task) end
-    tell(task, 'queued', '')
+    tell(task, 'queued', '', nil, task.cseq)
   end
+  save(task)
 end
 
 local known = remembered()

@@ -9,18 +9,20 @@ if not holds(task, run, states) then
   return (task and task.status == 'succeeded' and task.run == tonumber(run)) and 'done' or 'lost'
 end
 
-local task_key = key.task(id)
-if result ~= '' then redis.call('HSET', task_key, 'result', result) end
-if place ~= '' then redis.call('HSET', task_key, 'result_place', place) end
-redis.call('HDEL', task_key, 'error')
+-- The case keeps the latest result of each kind longer than the task itself is kept.
+local function keep_for_case()
+  local case = key.case(task.tenant, task.case)
+  if task.case == '' or (result == '' and place == '') or redis.call('EXISTS', case) == 0 then return end
+  local latest = cjson.encode({task_id = id, at = now()}) .. '\n' .. result
+  redis.call('HSET', case, 'latest:' .. string.match(task.name, '^[^.]*'), latest)
+end
+
+if result ~= '' then set(task, 'result', result) end
+if place ~= '' then set(task, 'result_place', place) end
+unset(task, 'error')
 finish(task, 'succeeded', tonumber(retention))
 settle(task, worker)
 tell(task, 'succeeded', attempt_json(task), result)
-
--- The case keeps the latest result of each kind longer than the task itself is kept.
-local case = key.case(task.tenant, task.case)
-if task.case ~= '' and (result ~= '' or place ~= '') and redis.call('EXISTS', case) == 1 then
-  redis.call('HSET', case, 'latest:' .. string.match(task.name, '^[^.]*'),
-    cjson.encode({task_id = id, at = NOW}) .. '\n' .. result)
-end
+save(task)
+keep_for_case()
 return 'done'

@@ -32,9 +32,8 @@ PATIENCE_MS = 20_000
 # tests and not with the whole run.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: uv sync --group browser"
-    )
+    remedy = "playwright is not installed: run `uv sync --group browser`"
+    playwright = pytest.importorskip("playwright.sync_api", reason=remedy)
     executable = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if executable is None:
         pytest.skip(f"no Chromium is installed: none of {', '.join(CHROMIUM_NAMES)} is on the PATH")

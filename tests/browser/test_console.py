@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from cli.state import read_state
 from tests.browser.story import expect, panel, row, submit, submit_batch
+from tests.conftest import wait_until
+from tests.system.service import RunningService
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -57,7 +62,7 @@ def test_the_form_says_what_is_missing_and_sends_nothing(console: Page) -> None:
 def test_a_clients_words_stay_words(console: Page, api: httpx.Client) -> None:
     hostile = "<img src=x onerror=\"document.title='pwned'\"> Meu plano de saúde negou a cirurgia."
 
-    task_id = submit(api, args=["<b>caso</b>".strip("<>/b")], kwargs={"user_message": hostile})
+    task_id = submit(api, args=["hostil-1"], kwargs={"user_message": hostile})
     expect(row(console, task_id)).to_contain_text("Concluída")
     row(console, task_id).click()
 
@@ -74,12 +79,12 @@ def test_a_batchs_bar_moves_and_its_cases_do_not_bury_the_list(console: Page, ap
     first = bar.evaluate("bar => bar.value")
     console.wait_for_function(
         "([id, first]) => { const bar = document.querySelector(`tr[data-task='${id}'] progress`);"
-        " return bar === null || bar.value > first; }",
+        " return bar !== null && bar.value > first; }",
         arg=[task_id, first],
     )
 
     # and the end comes, with one row for all of it
-    expect(row(console, task_id)).to_contain_text("Concluída")
+    expect(row(console, task_id)).to_contain_text("200 de 200 casos concluídos")
     assert console.get_by_text("Caso de um lote").count() == 0
 
 
@@ -210,3 +215,44 @@ def test_a_narrow_screen_shows_everything_without_scrolling_sideways(console: Pa
     assert console.evaluate("document.querySelector('main').inert") is True
     panel(console).get_by_role("button", name="Fechar").click()
     assert console.evaluate("document.querySelector('main').inert") is False
+
+
+HIDE = """
+(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+"""
+
+
+def test_a_page_that_nobody_looks_at_lets_its_stream_go_and_catches_up(console: Page, api: httpx.Client) -> None:
+    # given a page in the background
+    console.evaluate(HIDE, True)
+    expect(console.get_by_text("Em pausa")).to_be_visible()
+
+    # when a task comes and ends meanwhile
+    task_id = submit(api, args=["oculta-1"], kwargs={"user_message": "Fui multado sem ter passado por lá."})
+    wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the task has ended")
+    expect(row(console, task_id)).to_have_count(0)
+
+    # then the page shows it as soon as it is looked at again
+    console.evaluate(HIDE, False)
+    expect(console.get_by_text("Ao vivo")).to_be_visible()
+    expect(row(console, task_id)).to_contain_text("Concluída")
+
+
+def test_an_outage_of_the_gateway_is_told_and_survived(
+    console: Page, service: RunningService, api: httpx.Client, faults: list[str]
+) -> None:
+    # when the gateway dies under an open console
+    state = read_state(service.data_dir)
+    assert state is not None
+    os.kill(state.children["gateway"].pid, signal.SIGKILL)
+
+    # then the page says that it has lost its stream, and finds it again when the gateway is back
+    expect(console.get_by_text("Reconectando…")).to_be_visible()
+    expect(console.get_by_text("Ao vivo")).to_be_visible()
+    task_id = submit(api, args=["queda-1"], kwargs={"user_message": "Quero me divorciar."})
+    expect(row(console, task_id)).to_contain_text("Concluída")
+    assert [fault for fault in faults if "ERR_" not in fault] == []
+    faults.clear()

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import httpx
 import pytest
 
-from tests.browser.story import expect, log_in
+from tests.browser.story import expect, log_in, panel, submit
 from tests.system.service import RunningService
 
 if TYPE_CHECKING:
@@ -47,18 +48,17 @@ def test_an_empty_key_is_not_even_sent(page: Page) -> None:
     expect(page.get_by_role("alert")).to_have_text("Informe a chave de API.")
 
 
-def test_the_login_leads_on_to_where_one_wanted_to_go(page: Page, service: RunningService) -> None:
-    page.goto("/login?next=" + quote("/#/tasks/01a20a94-175f-7268-b281-d99e565d90e9"))
-    log_in(page, service.key)
-    page.wait_for_url(re.compile(r"/#/tasks/01a20a94-"))
+@pytest.mark.parametrize("way", ["/login?next=%2F%23%2Ftasks%2F{}", "/#/tasks/{}"])
+def test_the_login_leads_on_to_where_one_wanted_to_go(
+    page: Page, service: RunningService, api: httpx.Client, way: str
+) -> None:
+    # given a link to a task, and nobody logged in
+    task_id = submit(api, args=["destino-1"], kwargs={"user_message": "Bom dia"}, countdown=3_600)
+    page.goto(way.format(task_id))
 
-
-def test_a_link_to_a_task_survives_the_login(page: Page, service: RunningService, faults: list[str]) -> None:
-    page.goto("/#/tasks/01a20a94-175f-7268-b281-d99e565d90e9")
     log_in(page, service.key)
-    expect(page.get_by_text("Esta tarefa não existe ou já foi esquecida.")).to_be_visible()
-    assert [fault for fault in faults if "404" not in fault] == []
-    faults.clear()
+
+    expect(panel(page)).to_contain_text("destino-1")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ async ([key, caseId]) => {
 
 def a_long_conversation(turns: int = 800) -> list[dict[str, str]]:
     """Long enough to be read for a noticeable while."""
-    said = "Trabalhei até 03/02/2026, o gerente me mandou embora e ainda deve R$ 1.250,00 de horas extras. " * 5
+    said = "Trabalhei anos sem carteira assinada, o gerente me mandou embora e não pagou as horas extras. " * 5
     return [{"role": ("client", "agent")[turn % 2], "content": f"{turn}: {said}"} for turn in range(turns)]
 
 

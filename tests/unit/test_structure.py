@@ -48,7 +48,7 @@ def test_imports_go_one_way(room: str) -> None:
 def test_only_tasks_names_a_key() -> None:
     for room in ("middleware", "actors", "gateway", "cli"):
         for path in (ROOT / room).rglob("*.py"):
-            assert "register_script" not in path.read_text(), path
+            assert "fcall" not in path.read_text(), path
             assert not re.search(r"""["'](despacho)?:?(task|index|case|apikey):""", path.read_text()), path
 
 

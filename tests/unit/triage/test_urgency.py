@@ -34,6 +34,9 @@ def rules_in(text: str, on: dt.date = WEDNESDAY) -> set[str]:
         ("fui demitida grávida", "A4"),
         ("ele puxou uma faca para mim", "A4"),
         ("o boleto falso vence em 4 dias", "A5"),
+        ("meu irmão está preso há oito meses sem julgamento", "C2"),
+        ("não recebo faz 2 meses e estou passando fome", "A2"),
+        ("socorro, ele está me batendo", "C3"),
     ],
 )
 def test_a_fact_that_holds_now_fires_its_rule(text: str, rule: str) -> None:
@@ -47,6 +50,7 @@ def test_a_fact_that_holds_now_fires_its_rule(text: str, rule: str) -> None:
         "se eu for preso, quem avisa minha família?",
         "meu tio foi preso em 1998",
         "ele me bateu há dez anos",
+        "meu pai foi preso faz uns meses e não deu em nada",
         "meu primo foi preso semana passada mas já foi solto",
         "vi na novela que ele disse que vai matar a irmã",
         "minha avó ficou na UTI ano passado e o plano negou",
