@@ -1,7 +1,7 @@
-"""What a worker process does on a timer: says that it lives, queues what has become due, and takes back what dead
-workers held.
+"""What a worker process does on a timer: says that it lives, and, where it holds the lease, does the chores of all:
+queues what has become due, takes back what dead workers held, and moves up what has waited too long.
 
-All three are idempotent scripts, so every process may do them; none depends on a leader that could die.
+The lease only saves work: the chores are idempotent, and another process takes them over when its holder dies.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from tasks.ledger import Ledger
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
-IDLE_S = 3.0
 AWAY_S = 0.5
+BEATS_PER_TIMEOUT = 2.5
+DESCRIBE_EVERY_S = 10.0
+AGEING_EVERY_S = 30.0
 
 
 class Pulse:
-    """One thread; `promote_soon` wakes it when a delay was set that may end before it would have looked."""
+    """One thread; `look_soon` wakes it when a delay was set that may end before it would have looked."""
 
     def __init__(
         self, ledger: Ledger, interrupts: Interrupts, settings: Settings, describe: Callable[[], dict[str, Any]]
@@ -32,11 +34,13 @@ class Pulse:
         self._ledger = ledger
         self._interrupts = interrupts
         self._describe = describe
-        self._beat_every_s = min(IDLE_S, settings.heartbeat_timeout_s / 3)
-        self._sweep_every_s = settings.sweep_interval_s
+        self._beat_every_s = settings.heartbeat_timeout_s / BEATS_PER_TIMEOUT
+        self._chores_every_s = settings.sweep_interval_s
+        self._ageing_every_s = min(AGEING_EVERY_S, settings.ageing_s / 4)
         self._wake = Event()
         self._stopped = Event()
-        self._beat_at = self._sweep_at = self._promote_at = 0.0
+        self._does_chores = False
+        self._beat_at = self._chores_at = self._describe_at = self._ageing_at = 0.0
 
     def start(self, worker: str) -> None:
         self._worker = worker
@@ -46,8 +50,8 @@ class Pulse:
         self._stopped.set()
         self._wake.set()
 
-    def promote_soon(self) -> None:
-        self._promote_at = 0.0
+    def look_soon(self) -> None:
+        self._chores_at = 0.0
         self._wake.set()
 
     def _run(self) -> None:
@@ -58,32 +62,33 @@ class Pulse:
             except Unavailable:
                 self._stopped.wait(AWAY_S)
                 continue
-            nearest = min(self._beat_at, self._sweep_at, self._promote_at)
+            nearest = min(self._beat_at, self._chores_at) if self._does_chores else self._beat_at
             self._wake.wait(max(0.0, nearest - monotonic()))
 
     def _do_what_is_due(self) -> None:
-        if monotonic() >= self._beat_at:
-            self._beat_at = monotonic() + self._beat_every_s
-            self._beat()
-        if monotonic() >= self._sweep_at:
-            self._sweep_at = monotonic() + self._sweep_every_s
-            self._sweep()
-        if monotonic() >= self._promote_at:
-            self._promote()
+        now = monotonic()
+        if now >= self._beat_at:
+            self._beat_at = now + self._beat_every_s
+            self._beat(now)
+        if self._does_chores and now >= self._chores_at:
+            self._chores_at = now + self._chores_every_s
+            self._do_chores(now)
 
-    def _beat(self) -> None:
-        self._ledger.beat(self._worker, self._describe())
+    def _beat(self, now: float) -> None:
+        describes = now >= self._describe_at
+        if describes:
+            self._describe_at = now + DESCRIBE_EVERY_S
+        self._does_chores = self._ledger.beat(self._worker, self._describe() if describes else None)
         for hold in self._interrupts.holds():
             if self._ledger.is_cancel_requested(hold):
                 self._interrupts.interrupt(hold.task_id, Cancelled, hold.run)
 
-    def _sweep(self) -> None:
-        for worker, held in self._ledger.reap().items():
+    def _do_chores(self, now: float) -> None:
+        raise_aged = now >= self._ageing_at
+        if raise_aged:
+            self._ageing_at = now + self._ageing_every_s
+        chores = self._ledger.do_chores(raise_aged=raise_aged)
+        if chores.following_ms is not None:
+            self._chores_at = min(self._chores_at, monotonic() + chores.following_ms / 1_000)
+        for worker, held in chores.dead.items():
             log.warning("worker %s is gone; %d of its tasks were taken back", worker, held)
-
-    def _promote(self) -> None:
-        moved, following_ms = self._ledger.promote()
-        while moved and following_ms == 0:
-            moved, following_ms = self._ledger.promote()
-        wait_s = IDLE_S if following_ms < 0 else min(IDLE_S, following_ms / 1_000)
-        self._promote_at = monotonic() + wait_s

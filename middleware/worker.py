@@ -57,7 +57,7 @@ class LaneWorker(Worker):
         # No deeper than the threads: what lies in a worker's memory is lost to every more urgent task.
         self.queue_prefetch = threads
         self.pulse = Pulse(broker.ledger, broker.interrupts, broker.settings, self._describe)
-        self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.promote_soon)
+        self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon)
 
     def _describe(self) -> dict[str, Any]:
         return {

@@ -40,7 +40,7 @@ KEYS: tuple[Key, ...] = (
     Key("delayed", "delayed", "zset", "ledger", "one member per delayed task"),
     Key("paused", "paused", "hash", "ledger", "one field per declared queue"),
     Key("worker", "worker:{worker}", "string", "ledger", "TTL: three heartbeat timeouts"),
-    Key("reaper", "reaper", "string", "ledger", "TTL: the sweep interval"),
+    Key("chores", "chores", "string", "ledger", "TTL: two pulses; names the worker that does them"),
     # What is looked up.
     Key("tenants", "tenants", "set", "ledger", "one member per tenant"),
     Key("index", "index:{tenant}", "zset", "ledger", "one member per kept task"),

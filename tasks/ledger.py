@@ -89,6 +89,15 @@ class Hold:
         return [self.task_id, self.run, self.worker, self.lane]
 
 
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What the chores came to: the ms until the next delayed task is due, and the dead workers with the number of
+    tasks that each held."""
+
+    following_ms: int | None
+    dead: dict[str, int]
+
+
 def submit_arguments(
     tasks: Sequence[NewTask], max_waiting: int, idempotency: Idempotency, catalog: Catalog
 ) -> list[str | int]:
@@ -130,6 +139,7 @@ class Ledger:
         self.catalog = catalog
         self._settings = settings
         self._retention_ms = settings.retention_s * 1_000
+        self._lease_ms = max(1, int(settings.heartbeat_timeout_s * 600))
         self._tokens = itertools.count()
 
     def _call(self, name: str, *arguments: Any) -> Any:
@@ -218,27 +228,30 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------ upkeep
 
-    def promote(self) -> tuple[int, int]:
-        """Queue what has become due; how many, and the ms until the next one (-1: there is none)."""
-        moved, following = self._call("promote", allowed_from(Move.DUE), PROMOTE_AT_ONCE)
-        return moved, following
+    def beat(self, worker: str, description: dict[str, Any] | None) -> bool:
+        """Tell that this worker lives, now and then also what it is; true where the chores are its to do."""
+        description_ttl_ms = max(1, int(self._settings.heartbeat_timeout_s * 3_000))
+        told = compact_json(description) if description is not None else ""
+        return bool(self._call("beat", worker, told, description_ttl_ms, self._lease_ms))
 
-    def beat(self, worker: str, description: dict[str, Any]) -> None:
-        """Tell that this worker lives."""
-        ttl_ms = int(self._settings.heartbeat_timeout_s * 3_000)
-        self._call("beat", worker, compact_json(description), ttl_ms)
-
-    def reap(self) -> dict[str, int]:
-        """Take back what dead workers held: the workers, and how many tasks each had."""
-        report = self._call(
-            "reap",
-            int(self._settings.heartbeat_timeout_s * 1_000),
-            int(self._settings.sweep_interval_s * 1_000),
-            self._settings.max_crashes,
+    def do_chores(self, *, raise_aged: bool = False) -> Chores:
+        """Queue what has become due, take back what dead workers held, and, where asked, move up what has waited
+        too long."""
+        settings, lanes = self._settings, self.catalog.lanes
+        following_ms, *report = self._call(
+            "do_chores",
+            allowed_from(Move.DUE),
+            PROMOTE_AT_ONCE,
+            int(settings.heartbeat_timeout_s * 1_000),
+            settings.max_crashes,
             self._retention_ms,
-            *self.catalog.lanes,
+            int(settings.ageing_s * 1_000) if raise_aged else "",
+            len(lanes),
+            *lanes,
+            *self.catalog.queues,
         )
-        return dict(zip((w.decode() for w in report[::2]), report[1::2], strict=True))
+        dead = zip((worker.decode() for worker in report[::2]), report[1::2], strict=True)
+        return Chores(None if following_ms < 0 else following_ms, dict(dead))
 
     def reclaim(self, worker: str, held: Iterable[str]) -> int:
         """Put back what the server thinks this worker holds and the worker doesn't know of."""

@@ -32,12 +32,13 @@ NAMES = (
     "requeue",
     "hand_back",
     "reclaim",
-    "promote",
     "beat",
-    "reap",
+    "do_chores",
     "retire",
     "expire",
 )
+
+SHARED = ("prelude", "chores")
 
 _FRAME = """
 local function operation(body)
@@ -60,7 +61,8 @@ def _body() -> str:
         f"{(folder / f'{name}.lua').read_text()}\nend))"
         for name in NAMES
     )
-    return "\n".join(["local NS", lua_functions(), (folder / "prelude.lua").read_text(), _FRAME, *functions])
+    shared = ((folder / f"{name}.lua").read_text() for name in SHARED)
+    return "\n".join(["local NS", lua_functions(), *shared, _FRAME, *functions])
 
 
 @cache

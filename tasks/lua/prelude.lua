@@ -41,7 +41,8 @@ end
 -- ---------------------------------------------------------------------------------------------- the record
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
-  'crashes', 'worker', 'token', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'progress', 'kids_total', 'log'}
+  'crashes', 'worker', 'token', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'progress',
+  'kids_total', 'log'}
 
 -- The fields of a record that moves need, as a table; nil where there is no such task. Changes are collected with
 -- `set` and `unset` and written by `save`, once per task.
@@ -54,7 +55,7 @@ local function load(id)
   task.retries = tonumber(task.retries) or 0
   task.crashes = tonumber(task.crashes) or 0
   task.progress = tonumber(task.progress) or 0
-  task.lane = task.queue .. '.' .. task.priority
+  task.lane = task.queue .. '.' .. (task.raised ~= '' and task.raised or task.priority)
   return task
 end
 
@@ -276,6 +277,13 @@ local function failed(task, problem, retention_ms)
   bury(task)
   tell(task, 'failed', attempt_json(task), problem)
   save(task)
+end
+
+-- Out of its lane, a task stands in the lane of its own priority again.
+local function lower(task)
+  if task.raised == '' then return end
+  unset(task, 'raised')
+  task.lane = task.queue .. '.' .. task.priority
 end
 
 -- A task lost its worker: back to the head of its lane, or, if its end was wished for, to its end.

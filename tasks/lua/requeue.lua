@@ -14,6 +14,7 @@ for _, of_parent in ipairs({key.children(id), key.held(id)}) do redis.call('PERS
 unset(task, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel', 'progress',
   'progress_message', 'progress_seq', 'result', 'result_place')
 set(task, 'queued', whole(now()))
+lower(task)
 move(task, 'queued')
 push(task)
 tell(task, 'queued', '{"requeued":true}')

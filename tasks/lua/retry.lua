@@ -20,6 +20,7 @@ local due, attempt = now() + tonumber(wait), task.retries + 1
 if problem ~= '' then set(task, 'error', problem) end
 if counted == '1' then set(task, 'retries', attempt) end
 set(task, 'eta', whole(due))
+lower(task)
 move(task, 'retrying')
 delay(task, due)
 count(task, 'retried')

@@ -10,7 +10,7 @@ from dramatiq import Message
 
 from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull
 from tasks.ids import child_id, new_id
-from tasks.ledger import Idempotency, Ledger
+from tasks.ledger import Hold, Idempotency, Ledger
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.stories import (
@@ -36,6 +36,11 @@ def ledger(client: redis.Redis, settings: Settings) -> Ledger:
 def fetched_ids(ledger: Ledger, most: int = 100, worker: str = WORKER) -> list[str]:
     messages = ledger.fetch(worker, DEMO_CATALOG.queues, most)
     return [Message.decode(message).message_id for message in messages]
+
+
+def due(ledger: Ledger) -> bool:
+    """The chores queue what is due; true when nothing is delayed any more."""
+    return ledger.do_chores().following_ms is None
 
 
 def test_a_task_goes_all_the_way(ledger: Ledger) -> None:
@@ -127,7 +132,7 @@ def test_a_task_with_a_countdown_waits_and_then_runs(ledger: Ledger) -> None:
     assert status(ledger, task.task_id) == "scheduled"
     assert fetched_ids(ledger) == []
 
-    wait_until(lambda: ledger.promote()[0] == 1, "the task becomes due")
+    wait_until(lambda: due(ledger), "the task becomes due")
 
     assert log(ledger, task.task_id) == ["scheduled", "queued"]
     assert fetched_ids(ledger) == [task.task_id]
@@ -139,7 +144,7 @@ def test_a_run_that_failed_is_repeated_and_counts_its_attempts(ledger: Ledger) -
     for run in (1, 2):
         assert ledger.retry(begun(ledger, task, run), 0, ERROR)
         assert status(ledger, task.task_id) == "retrying"
-        assert ledger.promote()[0] == 1
+        assert due(ledger)
     ledger.succeed(begun(ledger, task, 3), "{}")
 
     assert record(ledger, task.task_id).attempt == 3
@@ -154,7 +159,7 @@ def test_a_wait_that_was_nobodys_failure_uses_up_no_attempt(ledger: Ledger) -> N
     task = a_task()
     ledger.submit([task])
     ledger.retry(begun(ledger, task), 0, None, counted=False)
-    ledger.promote()
+    ledger.do_chores()
     begun(ledger, task, 2)
 
     assert (record(ledger, task.task_id).run, record(ledger, task.task_id).attempt) == (2, 1)
@@ -248,7 +253,7 @@ def test_a_ticket_is_good_for_one_start(ledger: Ledger) -> None:
 
 
 def test_what_a_dead_worker_held_goes_back_to_the_head(client: redis.Redis, settings: Settings) -> None:
-    impatient = settings.model_copy(update={"heartbeat_timeout_s": 0.001, "sweep_interval_s": 0.001})
+    impatient = settings.model_copy(update={"heartbeat_timeout_s": 0.001})
     ledger = ledger_for(client, impatient)
     running, fetched, waiting = a_task(), a_task(), a_task()
     ledger.submit([running, fetched, waiting])
@@ -256,7 +261,7 @@ def test_what_a_dead_worker_held_goes_back_to_the_head(client: redis.Redis, sett
     begun(ledger, running)
     fetched_ids(ledger, 1)
 
-    wait_until(lambda: ledger.reap() == {WORKER: 2}, "the dead worker is reaped")
+    wait_until(lambda: ledger.do_chores().dead == {WORKER: 2}, "the dead worker is reaped")
 
     assert set(fetched_ids(ledger, 2)) == {running.task_id, fetched.task_id}
     assert log(ledger, running.task_id) == ["queued", "running", "recovered"]
@@ -265,9 +270,7 @@ def test_what_a_dead_worker_held_goes_back_to_the_head(client: redis.Redis, sett
 
 
 def test_a_task_that_kills_its_workers_becomes_a_dead_letter(client: redis.Redis, settings: Settings) -> None:
-    impatient = settings.model_copy(
-        update={"heartbeat_timeout_s": 0.001, "sweep_interval_s": 0.001, "max_crashes": 2}
-    )
+    impatient = settings.model_copy(update={"heartbeat_timeout_s": 0.001, "max_crashes": 2})
     ledger = ledger_for(client, impatient)
     task = a_task()
     ledger.submit([task])
@@ -275,7 +278,7 @@ def test_a_task_that_kills_its_workers_becomes_a_dead_letter(client: redis.Redis
     for run in (1, 2):
         ledger.beat(WORKER, {})
         begun(ledger, task, run)
-        wait_until(lambda: ledger.reap(), "the dead worker is reaped")
+        wait_until(lambda: ledger.do_chores().dead, "the dead worker is reaped")
 
     assert record(ledger, task.task_id).error["type"] == "WorkerCrashed"  # type: ignore[index]
     assert log(ledger, task.task_id) == ["queued", "running", "recovered", "running", "failed"]
@@ -333,6 +336,33 @@ def test_a_child_of_a_cancelled_parent_does_not_start(ledger: Ledger) -> None:
     assert status(ledger, child.task_id) == "cancelled"
     with pytest.raises(IllegalMove):
         ledger.submit([a_task(parent_id=parent.task_id)])
+
+
+def test_one_worker_at_a_time_does_the_chores(client: redis.Redis, settings: Settings) -> None:
+    ledger = ledger_for(client, settings.model_copy(update={"heartbeat_timeout_s": 0.1}))
+
+    assert ledger.beat("w-1", {})
+    assert not ledger.beat("w-2", {})
+    assert ledger.beat("w-1", None)
+    wait_until(lambda: ledger.beat("w-2", None), "another takes over when the first is silent")
+
+
+def test_what_has_waited_too_long_moves_up_lane_by_lane(client: redis.Redis, settings: Settings) -> None:
+    ledger = ledger_for(client, settings.model_copy(update={"ageing_s": 0.05}))
+    old = a_task("low")
+    ledger.submit([old])
+    lane = ledger.keys.of("lane", lane="demo.critical")
+
+    wait_until(lambda: ledger.do_chores(raise_aged=True) and client.llen(lane) == 1, "it reaches the highest lane")
+    ledger.submit([a_task("high")])
+
+    assert fetched_ids(ledger, 1) == [old.task_id]
+    (hold_of_old,) = [Hold(old.task_id, 1, WORKER, "demo.critical")]
+    assert ledger.start(hold_of_old) is not None
+    assert record(ledger, old.task_id).priority == "low"
+    ledger.retry(hold_of_old, 0, ERROR)
+    assert due(ledger)
+    assert client.llen(ledger.keys.of("lane", lane="demo.low")) == 1
 
 
 def test_a_paused_queue_gives_nothing(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 import { byId, element } from "./elements.js";
 import { duration, exactMoment, moment, percent } from "./formats.js";
 import { nameOf, text } from "./language.js";
+import { urgency } from "./triage-result.js";
 
 const FRESH_MS = 10_000;
 
@@ -141,8 +142,8 @@ function due(task) {
   return task.eta ? text("tasks.due", { at: moment(task.eta) }) : "";
 }
 
-function finding({ result, children }) {
-  if (result?.area) return `${nameOf("area", result.area)} · ${text("triage.urgency")} ${nameOf("urgency", result.urgency)}`;
-  if (children) return `${children.succeeded}/${children.total}`;
+function finding({ result }) {
+  if (result?.area) return `${nameOf("area", result.area)} · ${urgency(result.urgency)}`;
+  if (result?.total) return text("tasks.batch", result);
   return "";
 }

@@ -9,7 +9,7 @@ import { nameOf, onLanguage, text } from "./language.js";
 import { LiveStream } from "./live-stream.js";
 import { may } from "./session.js";
 import { errorBlock, recordBlock, resultBlock, timelineBlock } from "./task-details.js";
-import { after, isFinal } from "./task-state.js";
+import { after, fromEvent, isFinal } from "./task-state.js";
 
 const READ_EVERY_MS = 500;
 
@@ -30,12 +30,13 @@ export class TaskPanel {
     this.id = id;
     this.task = null;
     this.events = [];
-    this.problem = null;
+    this.refused = null;
+    this.unread = null;
     this.build();
     this.place.hidden = false;
     this.title.focus();
     await this.read();
-    if (this.id === id && this.task) this.watch();
+    if (this.id === id && !this.gone) this.watch();
   }
 
   close() {
@@ -59,7 +60,7 @@ export class TaskPanel {
   }
 
   hear(name, seq, data) {
-    this.task = after(this.task, name, seq, data);
+    this.task = after(this.task ?? fromEvent(data), name, seq, data);
     if (name !== "progress") this.note(name, seq, data);
     else if (this.task.children) this.readSoon();
     this.render();
@@ -83,20 +84,29 @@ export class TaskPanel {
     try {
       const record = await callInSession("GET", `/api/tasks/${id}`);
       if (this.id === id) this.take(record, seq);
-    } catch (refused) {
-      if (this.id === id) this.refuse(refused);
+    } catch (problem) {
+      if (this.id === id) this.unread = problem;
     }
     this.render();
   }
 
-  // An event that came while the record was under way is newer than it.
+  // An event that came while the record was under way is newer than it, but counts no children.
   take(record, seq) {
+    this.unread = null;
     if ((this.task?.seq ?? 0) === seq) this.task = { ...record, seq };
-    else this.readSoon();
+    else {
+      this.task = { ...this.task, children: record.children };
+      this.readSoon();
+    }
   }
 
-  refuse(refused) {
-    this.problem = refused.status === 404 ? text("panel.gone") : refused.explanation;
+  get gone() {
+    return this.unread?.status === 404;
+  }
+
+  // What went wrong with a button, or else with reading the record.
+  get problem() {
+    return this.gone ? text("panel.gone") : (this.refused ?? this.unread)?.explanation ?? "";
   }
 
   // ------------------------------------------------------------------------------------------- the page
@@ -117,7 +127,7 @@ export class TaskPanel {
 
   draw() {
     if (this.id === null) return;
-    this.told.textContent = this.problem ?? "";
+    if (this.told.textContent !== this.problem) this.told.textContent = this.problem;
     this.title.textContent = this.task ? nameOf("task", this.task.task_name) : "…";
     if (!this.task) return;
     this.where.textContent = this.task.case_id ? text("panel.case", { case: this.task.case_id }) : this.task.task_name;
@@ -177,13 +187,13 @@ export class TaskPanel {
 
   async ask(method, path) {
     const id = this.id;
-    this.problem = null;
+    this.refused = null;
     for (const pressed of this.actions.querySelectorAll("button")) pressed.disabled = true;
     try {
       await callInSession(method, path);
       if (this.id === id && this.stream?.ended) this.watch();
-    } catch (refused) {
-      this.problem = refused.explanation;
+    } catch (problem) {
+      this.refused = problem;
     }
     if (this.id !== id) return;
     this.shownActions = null;

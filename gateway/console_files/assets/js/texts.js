@@ -74,6 +74,7 @@ const pt = {
   "tasks.none": "Ainda não há tarefas. Enfileire uma triagem para começar.",
   "tasks.none_filtered": "Nenhuma tarefa nesta situação.",
   "tasks.due": "para {at}",
+  "tasks.batch": "{succeeded} de {total} casos concluídos",
 
   "task.triage.process_async": "Triagem",
   "task.documents.analyze_async": "Análise de documentos",
@@ -130,7 +131,7 @@ const pt = {
   "panel.attempt": "tentativa {attempt}",
   "panel.gone": "Esta tarefa não existe ou já foi esquecida.",
 
-  "triage.urgency": "urgência",
+  "triage.urgency": "urgência {level}",
   "triage.confidence": "confiança {percent}",
   "triage.reasons": "Por que esta urgência",
   "triage.summary": "Resumo",
@@ -239,6 +240,7 @@ const en = {
   "tasks.none": "There are no tasks yet. Queue a triage to begin.",
   "tasks.none_filtered": "No task has this status.",
   "tasks.due": "due {at}",
+  "tasks.batch": "{succeeded} of {total} cases succeeded",
 
   "task.triage.process_async": "Triage",
   "task.documents.analyze_async": "Document analysis",
@@ -295,7 +297,7 @@ const en = {
   "panel.attempt": "attempt {attempt}",
   "panel.gone": "This task does not exist or was forgotten.",
 
-  "triage.urgency": "urgency",
+  "triage.urgency": "{level} urgency",
   "triage.confidence": "confidence {percent}",
   "triage.reasons": "Why this urgency",
   "triage.summary": "Summary",

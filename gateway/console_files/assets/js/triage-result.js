@@ -15,14 +15,17 @@ export function triageBlock(result, open) {
   ].flat();
 }
 
-function finding({ area, urgency, confidence }) {
-  const urgent = `${text("triage.urgency")} ${nameOf("urgency", urgency)}`;
+export function urgency(level) {
+  return text("triage.urgency", { level: nameOf("urgency", level) });
+}
+
+function finding({ area, urgency: level, confidence }) {
   return element(
     "p",
     {},
     element("span", { class: "finding" }, nameOf("area", area)),
     " · ",
-    element("span", { class: `urgency-${urgency}` }, urgent),
+    element("span", { class: `urgency-${level}` }, urgency(level)),
     " · ",
     element("span", { class: "note" }, text("triage.confidence", { percent: percent(confidence * 100) })),
   );
