@@ -29,10 +29,10 @@ from periodiq import PeriodiqMiddleware
 from middleware.interrupts import Interrupts
 from middleware.retries import LedgerRetries
 from middleware.run import Delivery
+from middleware.shielded import connect_shielded
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
 from tasks.catalog import CATALOG, Catalog
-from tasks.connection import connect
 from tasks.errors import IllegalMove, NotFound, Unavailable
 from tasks.ids import is_task_id
 from tasks.keys import Keys
@@ -56,11 +56,13 @@ def worker_id() -> str:
 class LaneBroker(Broker):
     """Enqueues through the ledger and consumes from its lanes."""
 
-    def __init__(self, ledger: Ledger, settings: Settings, catalog: Catalog = CATALOG) -> None:
+    def __init__(
+        self, ledger: Ledger, settings: Settings, catalog: Catalog = CATALOG, interrupts: Interrupts | None = None
+    ) -> None:
         self.ledger = ledger
         self.settings = settings
         self.catalog = catalog
-        self.interrupts = Interrupts()
+        self.interrupts = interrupts or Interrupts()
         self.worker = worker_id()
         self.bell = Event()
         self.draining = False
@@ -254,7 +256,9 @@ class LaneConsumer(Consumer):
 
 def build_broker(settings: Settings, catalog: Catalog = CATALOG) -> LaneBroker:
     """A broker over the Redis of the settings, with every queue of the catalog declared."""
-    broker = LaneBroker(Ledger(connect(settings), settings, catalog), settings, catalog)
+    interrupts = Interrupts()
+    client = connect_shielded(settings, interrupts)
+    broker = LaneBroker(Ledger(client, settings, catalog), settings, catalog, interrupts)
     for queue in catalog.queues:
         broker.declare_queue(queue)
     return broker

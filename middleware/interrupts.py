@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock, get_ident
 
@@ -25,6 +27,8 @@ class _Running:
     hold: Hold
     thread: int
     interrupted: bool = False
+    shielded: bool = False
+    held_back: type[Interrupt] | None = None
 
 
 class Interrupts:
@@ -33,12 +37,14 @@ class Interrupts:
     def __init__(self) -> None:
         self._lock = Lock()
         self._running: dict[str, _Running] = {}
+        self._by_thread: dict[int, _Running] = {}
         self._early: OrderedDict[tuple[str, int], type[Interrupt]] = OrderedDict()
 
     def enter(self, hold: Hold) -> None:
         """The calling thread begins this run, and may be interrupted from now on."""
+        running = _Running(hold, get_ident())
         with self._lock:
-            self._running[hold.task_id] = _Running(hold, get_ident())
+            self._running[hold.task_id] = self._by_thread[running.thread] = running
             early = self._early.pop((hold.task_id, hold.run), None)
         if early is not None:
             self.interrupt(hold.task_id, early)
@@ -57,6 +63,7 @@ class Interrupts:
         """The calling thread has ended this run; an interrupt that is on its way is taken back."""
         with self._lock:
             running = self._running.pop(hold.task_id, None)
+            self._by_thread.pop(get_ident(), None)
         if running is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(running.thread), None)
 
@@ -67,8 +74,32 @@ class Interrupts:
             if running is None or running.interrupted or run not in (None, running.hold.run):
                 return False
             running.interrupted = True
-            _raise_in(running.thread, reason)
+            if running.shielded:
+                running.held_back = reason
+            else:
+                _raise_in(running.thread, reason)
             return True
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """While this lasts, no interrupt hits the calling thread; one that came meanwhile is raised at its end."""
+        running = self._by_thread.get(get_ident())
+        if running is None or running.shielded:
+            yield
+            return
+        with self._lock:
+            running.shielded = True
+        try:
+            yield
+        finally:
+            self._lift_shield(running)
+
+    def _lift_shield(self, running: _Running) -> None:
+        with self._lock:
+            running.shielded = False
+            late, running.held_back = running.held_back, None
+        if late is not None:
+            raise late
 
     def holds(self) -> list[Hold]:
         """The runs that are going on just now."""

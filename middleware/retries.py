@@ -16,7 +16,7 @@ from typing import Any
 
 from dramatiq import Broker, Retry
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import Retries
+from dramatiq.middleware import Retries, TimeLimitExceeded
 
 from middleware.run import Cancelled, Delivery, Failed, HandedBack, Outcome, Retrying, ShuttingDown, WasCancelled
 from tasks.clock import now_ms
@@ -77,11 +77,17 @@ def describe(exception: BaseException, started: Started, *, retryable: bool) -> 
     only the type and the place are kept."""
     return {
         "type": type(exception).__name__,
-        "message": str(exception) if isinstance(exception, DespachoError) else place(exception),
+        "message": _message(exception, started),
         "attempt": started.retries + 1,
         "at": now_ms(),
         "retryable": retryable,
     }
+
+
+def _message(exception: BaseException, started: Started) -> str:
+    if isinstance(exception, TimeLimitExceeded):
+        return f"took longer than its {started.options['timeout_s']:g} s"
+    return str(exception) if isinstance(exception, DespachoError) else place(exception)
 
 
 def place(exception: BaseException) -> str:

@@ -25,9 +25,9 @@ GATEWAY_TIMEOUT_S = 1.5
 """Below the 2 s within which a caller must hear that Redis is away."""
 
 
-def connect(settings: Settings) -> redis.Redis:
+def connect(settings: Settings, kind: type[redis.Redis] = redis.Redis) -> redis.Redis:
     """A client for workers and commands: bytes in and out, repeats a call whose connection broke."""
-    return redis.Redis.from_url(
+    return kind.from_url(
         settings.redis_url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=ANSWER_TIMEOUT_S,

@@ -52,7 +52,7 @@ KEYS: tuple[Key, ...] = (
     Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
     Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries; TTL: retention"),
-    Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 26 h"),
+    Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
     # Cases, documents, identity, reports.
     Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),
     Key(

@@ -241,6 +241,8 @@ class Event:
         }
         if finished:
             shown["result"] = self.result
+            if self.extra.get("large"):
+                shown["result_url"] = f"/api/tasks/{self.task_id}/result"
         if self.error is not None:
             shown["error"] = error_as_json(self.error)
         if "eta" in self.extra:

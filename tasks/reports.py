@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any, cast
 
 import redis
@@ -19,6 +20,7 @@ from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate
 
 KEPT = 1_000
+READ_AT_ONCE = 1_440
 TTL_S = 400 * 86_400
 
 
@@ -30,13 +32,16 @@ class ReportBook:
         self._keys = Keys(settings.namespace)
 
     def figures(self, first_ms: int, last_ms: int) -> tuple[dict[str, Figures], dict[str, Figures]]:
-        """What happened in a period, by queue and by task name, over all tenants. Counters are kept for 26 h."""
-        minutes = range(first_ms // 60_000, last_ms // 60_000 + 1)
-        pipe = self._client.pipeline(transaction=False)
-        for tenant, minute in itertools.product(self._tenants(), minutes):
-            pipe.hgetall(self._keys.of("stats", tenant=tenant, minute=str(minute)))
-        with redis_faults():
-            return aggregate(cast(list[dict[bytes, bytes]], pipe.execute()))
+        """What happened in a period, by queue and by task name, over all tenants. Counters are kept for 8 days."""
+        return aggregate(self._minutes(range(first_ms // 60_000, last_ms // 60_000 + 1)))
+
+    def _minutes(self, minutes: range) -> Iterator[dict[bytes, bytes]]:
+        for tenant, start in itertools.product(self._tenants(), minutes[::READ_AT_ONCE]):
+            pipe = self._client.pipeline(transaction=False)
+            for minute in range(start, min(start + READ_AT_ONCE, minutes.stop)):
+                pipe.hgetall(self._keys.of("stats", tenant=tenant, minute=str(minute)))
+            with redis_faults():
+                yield from cast(list[dict[bytes, bytes]], pipe.execute())
 
     def statuses(self) -> dict[str, int]:
         """How many tasks are in which state now, over all tenants."""

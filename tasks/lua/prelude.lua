@@ -7,7 +7,7 @@
 
 local RECENT_EVENTS = 10000
 local LOG_BYTES = 16384
-local STATS_TTL_S = 26 * 3600
+local STATS_TTL_S = 8 * 24 * 3600
 local DAY_MS = 86400000
 
 local now_ms, last_seq

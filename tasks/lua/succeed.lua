@@ -22,7 +22,8 @@ if place ~= '' then set(task, 'result_place', place) end
 unset(task, 'error')
 finish(task, 'succeeded', tonumber(retention))
 settle(task, worker)
-tell(task, 'succeeded', attempt_json(task), result)
+local large = place ~= '' and true or nil
+tell(task, 'succeeded', cjson.encode({attempt = task.retries + 1, run = task.run, large = large}), result)
 save(task)
 keep_for_case()
 return 'done'

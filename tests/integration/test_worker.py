@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from threading import Event
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 
@@ -14,12 +14,24 @@ import redis
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
+from middleware.interrupts import Interrupts
 from middleware.run import Cancelled, Run
+from middleware.shielded import connect_shielded
 from middleware.worker import LaneWorker
 from tasks.errors import IllegalMove, PermanentFailure
 from tasks.settings import Settings
 from tests.conftest import wait_until
-from tests.integration.stories import DEMO_CATALOG, AnyPayload, AnyResult, a_task, ledger_for, log, record, status
+from tests.integration.stories import (
+    DEMO_CATALOG,
+    AnyPayload,
+    AnyResult,
+    a_task,
+    hold,
+    ledger_for,
+    log,
+    record,
+    status,
+)
 
 Work = Callable[[Run, AnyPayload], AnyResult | None]
 SWIFT = {"min_backoff_s": 0.01, "max_backoff_s": 0.02}
@@ -304,3 +316,61 @@ def _cancel(shop: Shop, task_id: str) -> None:
     """A task that has ended already can't be cancelled, which is no fault here."""
     with suppress(IllegalMove):
         shop.ledger.cancel(task_id)
+
+
+def test_an_interrupt_waits_until_a_call_to_redis_is_done(client: redis.Redis, settings: Settings) -> None:
+    interrupts = Interrupts()
+    shielded = connect_shielded(settings, interrupts)
+    told: list[str] = []
+    held = hold(a_task())
+
+    def run() -> None:
+        interrupts.enter(held)
+        try:
+            with interrupts.held_back():
+                interrupts.interrupt(held.task_id, Cancelled)
+                shielded.set("despacho:seq", "1")
+                told.append("the call was done")
+            told.append("never")
+        except Cancelled:
+            told.append("then came the interrupt")
+        interrupts.leave(held)
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join(5)
+
+    assert told == ["the call was done", "then came the interrupt"]
+    shielded.close()
+
+
+def test_interrupted_calls_never_get_the_answer_of_another(client: redis.Redis, settings: Settings) -> None:
+    """Many runs are cancelled while they do nothing but call Redis: each answer belongs to its question."""
+    interrupts = Interrupts()
+    shielded = connect_shielded(settings, interrupts)
+    wrong: list[object] = []
+
+    def run(number: int) -> None:
+        held = hold(a_task())
+        started.append(held)
+        interrupts.enter(held)
+        with suppress(Cancelled):
+            while True:
+                answer = shielded.echo(f"{number}")
+                if answer != str(number).encode():
+                    wrong.append(answer)
+        interrupts.leave(held)
+
+    for round_number in range(30):
+        started: list[Any] = []
+        threads = [Thread(target=run, args=(round_number * 10 + number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(interrupts.holds()) == 4, "all four call Redis")
+        for held in started:
+            interrupts.interrupt(held.task_id, Cancelled)
+        for thread in threads:
+            thread.join(5)
+
+    assert not wrong
+    shielded.close()
