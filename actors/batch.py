@@ -16,9 +16,10 @@ from actors.embeddings import client_text, embed
 from actors.toolbox import Toolbox
 from actors.triage import conversation_of
 from middleware.run import Run
-from tasks.blobs import result_place
+from tasks.blobs import LINES_FILE, result_place
 from tasks.errors import CaseGone
 from tasks.ids import child_id
+from tasks.lifecycle import State
 from tasks.payloads import (
     BatchCasePayload,
     BatchCaseResult,
@@ -46,11 +47,13 @@ def process_cases(run: Run, payload: BatchPayload, tools: Toolbox) -> BatchResul
     """Queue the children and wait, or collect what they came to."""
     cases = _distinct(payload.cases)
     (parent,) = tools.ledger.tasks([run.task_id])
-    if parent.children is None or not _all_ended(parent.children, len(cases)):
-        _queue_children(run, payload, cases, tools)
-        run.awaits_children, run.on_error = True, payload.on_error
-        return None
-    return _collect(run, len(cases), parent.children, tools)
+    if parent.children is not None and _all_ended(parent.children, len(cases)) and not parent.requeued:
+        return _collect(run, len(cases), parent.children, tools)
+    _queue_children(parent, payload, cases, tools)
+    if parent.requeued:
+        _requeue_unfinished(run, len(cases), tools)
+    run.await_children(payload.on_error, payload.max_parallel or IN_LANE)
+    return None
 
 
 def _distinct(cases: Sequence[str | InlineCase]) -> list[str | InlineCase]:
@@ -63,12 +66,20 @@ def _all_ended(children: Children, expected: int) -> bool:
     return children.total == expected and children.pending == 0 and children.running == 0
 
 
-def _queue_children(run: Run, payload: BatchPayload, cases: list[str | InlineCase], tools: Toolbox) -> None:
-    (parent,) = tools.ledger.tasks([run.task_id])
+def _queue_children(parent: Task, payload: BatchPayload, cases: list[str | InlineCase], tools: Toolbox) -> None:
     in_lane = payload.max_parallel or IN_LANE
     orders = (_child(parent, payload, case, number, in_lane) for number, case in enumerate(cases))
     for some in _chunks(orders, QUEUED_AT_ONCE):
         tools.ledger.submit([_checked(order, tools) for order in some])
+
+
+def _requeue_unfinished(run: Run, total: int, tools: Toolbox) -> None:
+    """A batch that is run again does what it has not done: its failed and cancelled cases."""
+    ids = [child_id(run.task_id, number) for number in range(total)]
+    for some in _chunks(ids, READ_AT_ONCE):
+        for child in tools.ledger.tasks(some):
+            if child.status in (State.FAILED, State.CANCELLED):
+                tools.ledger.requeue(child.task_id)
 
 
 def _checked(order: Order, tools: Toolbox) -> NewTask:
@@ -108,7 +119,7 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _collect(run: Run, total: int, children: Children, tools: Toolbox) -> BatchResult:
-    tools.blobs.write(result_place(run.tenant, run.task_id, "ndjson"), _lines(run, total, tools))
+    tools.blobs.write(result_place(run.tenant, run.task_id, LINES_FILE), _lines(run, total, tools))
     return BatchResult(
         total=total,
         succeeded=children.succeeded,

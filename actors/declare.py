@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 from periodiq import cron
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
 from middleware.run import Delivery, Run
 from tasks.blobs import result_place
+from tasks.catalog import TaskSpec
+from tasks.errors import PermanentFailure
 
 P = TypeVar("P", bound=BaseModel)
 Work = Callable[[Run, Any, Toolbox], BaseModel | None]
@@ -38,7 +40,7 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
 
     def perform() -> None:
         run = _current_run()
-        payload = spec.payload.model_validate(run.payload)
+        payload = _payload(spec, run)
         result = declared.work(run, payload, tools)
         if result is not None:
             _keep_result(run, result, tools)
@@ -46,6 +48,15 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
     perform.__name__ = declared.work.__name__
     periodic = {"periodic": cron(declared.schedule)} if declared.schedule else {}
     dramatiq.actor(broker=broker, actor_name=spec.name, queue_name=spec.queue, **periodic)(perform)
+
+
+def _payload(spec: TaskSpec, run: Run) -> BaseModel:
+    """What was valid when it was submitted may not be so for a newer release: no repeat would change that."""
+    try:
+        return spec.payload.model_validate(run.payload)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+        raise PermanentFailure(f"the payload is not valid for this release: {fields}") from None
 
 
 def _current_run() -> Run:
@@ -61,5 +72,6 @@ def _keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
     if len(text.encode()) <= tools.settings.inline_result_bytes:
         run.result = text
         return
-    run.place = result_place(run.tenant, run.task_id)
+    # A run that was superseded writes beside its successor, not over it.
+    run.place = result_place(run.tenant, run.task_id, f"{run.number}.json")
     tools.blobs.write(run.place, [text.encode()])

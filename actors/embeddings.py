@@ -11,7 +11,7 @@ from actors.documents import analyze_all
 from actors.engines import Report
 from actors.toolbox import Toolbox
 from middleware.run import Run
-from tasks.blobs import result_place, text_place
+from tasks.blobs import EMBEDDINGS_FILE, result_place, text_place
 from tasks.errors import CaseGone, DocumentGone
 from tasks.payloads import DocumentOptions, EmbeddingsPayload, EmbeddingsResult, Turn
 
@@ -74,6 +74,6 @@ def _encode(vector: Sequence[float], encoding: str) -> tuple[float, ...] | str:
 
 
 def _keep_apart(run: Run, result: EmbeddingsResult, tools: Toolbox) -> EmbeddingsResult:
-    place = result_place(run.tenant, run.task_id, "embeddings.json")
+    place = result_place(run.tenant, run.task_id, EMBEDDINGS_FILE)
     tools.blobs.write(place, [result.model_dump_json(include={"embeddings"}).encode()])
     return result.model_copy(update={"embeddings": None, "embeddings_url": f"/api/tasks/{run.task_id}/embeddings"})

@@ -22,6 +22,7 @@ def main(settings: Settings) -> int:
     from middleware.broker import build_broker
     from middleware.worker import LaneWorker
 
+    _keep_clients_words_out_of_logs()
     stop = _stop_on_signals()
     broker = build_broker(settings)
     declare_all(broker).warm()
@@ -33,6 +34,17 @@ def main(settings: Settings) -> int:
     log.info("worker %s drains", broker.worker)
     worker.drain(settings.drain_timeout_s)
     return 0
+
+
+def _keep_clients_words_out_of_logs() -> None:
+    """Dramatiq logs a failed task with its traceback, whose last line may quote what a client said. What became of
+    the run is logged by `middleware/retries.py`, with its type and place."""
+
+    def without_traceback(record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        return True
+
+    logging.getLogger("dramatiq.worker.WorkerThread").addFilter(without_traceback)
 
 
 def _stop_on_signals() -> Event:

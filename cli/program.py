@@ -19,9 +19,9 @@ PASSED_ON = ("redis_url", "data_dir", "host", "port", "processes", "threads")
 """What `despacho up` may have been told by its flags; everything else is in the environment already."""
 
 FRONT_GRACE_S = 2.0
-WORKER_MARGIN_S = 1.0
-"""Workers stop by themselves after `drain_timeout_s` and then give back what they hold. With the two seconds of
-the gateway and the two of the server, a stop takes 15 s at most by default."""
+WORKER_MARGIN_S = 4.0
+"""Workers stop by themselves after `drain_timeout_s`; then runs are interrupted, which may take two seconds, and
+what is left is given back. With the two seconds of the gateway a stop takes 15 s at most by default."""
 
 
 def program(settings: Settings, logs: Path) -> tuple[ChildSpec, ...]:

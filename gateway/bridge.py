@@ -107,11 +107,6 @@ class Bridge:
         self._pubsub: Any = None
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def watching(self) -> int:
-        """How many watch just now."""
-        return sum(len(channel.watchers) for channel in self._channels.values())
-
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="bridge")
 
@@ -135,9 +130,8 @@ class Bridge:
         Raises `Unavailable` where it doesn't in time.
         """
         watcher = Watcher(name)
-        channel = await self._join(watcher)
         try:
-            await self._until_heard(channel)
+            await self._until_heard(await self._join(watcher))
             if self._closed:
                 watcher.offer(CLOSED)
             yield watcher
@@ -155,7 +149,9 @@ class Bridge:
         return channel
 
     async def _leave(self, watcher: Watcher) -> None:
-        channel = self._channels[watcher.channel]
+        channel = self._channels.get(watcher.channel)
+        if channel is None:
+            return
         channel.watchers.discard(watcher)
         if not channel.watchers:
             del self._channels[watcher.channel]
@@ -188,7 +184,9 @@ class Bridge:
             await self._wanted.wait()
             try:
                 await self._hear_until_cut()
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:
+                if not isinstance(error, (redis.RedisError, OSError)):
+                    log.exception("the bridge failed")
                 log.warning("the bridge lost its connection (%s) and tries again", type(error).__name__)
             self._tell_gap()
             await asyncio.sleep(RECONNECT_S)

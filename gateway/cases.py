@@ -15,6 +15,7 @@ from gateway.methods import resource
 from gateway.requests import CaseRequest, case_id_of, read
 from gateway.services import Services, services
 from tasks.api_keys import Identity
+from tasks.blobs import results_folder
 from tasks.cases import Case
 from tasks.clock import rfc3339
 from tasks.submission import check_metadata
@@ -59,14 +60,18 @@ async def delete(request: Request, identity: Identity) -> Response:
     documents = await known.cases.delete(identity.tenant, case_id)
     for document in documents:
         await forget_document(known, identity.tenant, document)
-    places = await known.tasks.forget_case(identity.tenant, case_id)
-    await run_in_threadpool(_delete_all, known, places)
+    due = await known.tasks.forget_case(identity.tenant, case_id)
+    while due:
+        await run_in_threadpool(_delete_results, known, due)
+        await known.tasks.expire(due)
+        due = await known.tasks.expired()
     return Response(status_code=204)
 
 
-def _delete_all(known: Services, places: list[str]) -> None:
-    for place in places:
-        known.blobs.delete(place)
+def _delete_results(known: Services, due: dict[str, str]) -> None:
+    for task_id, tenant in due.items():
+        if tenant:
+            known.blobs.delete_folder(results_folder(tenant, task_id))
 
 
 ROUTES = [resource("/api/cases/{case_id}", GET=get, PUT=put, DELETE=delete)]

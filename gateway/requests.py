@@ -147,7 +147,7 @@ def preferred_wait_s(request: Request) -> int | None:
     """`N` of `Prefer: wait=N` (RFC 7240), at most 60."""
     for preference in request.headers.get("prefer", "").split(","):
         name, _, value = preference.strip().partition("=")
-        if name.strip().lower() == "wait" and value.strip().isdigit():
+        if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
             return min(int(value), LONGEST_WAIT_S)
     return None
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tasks.lifecycle import State
+from tasks.errors import Unavailable
 from tasks.record import Event, compact_json
 
 KEEP_ALIVE_S = 15.0
@@ -42,10 +42,6 @@ def case_event_name(event: Event) -> str:
     return f"{kind}_{_CASE_WORDS.get(event.event, event.event)}"
 
 
-def is_last(event: Event) -> bool:
-    return event.status in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-
-
 class EventStream(Response):
     """Sends chunks as they come, and stops at once when the client goes away."""
 
@@ -63,11 +59,14 @@ class EventStream(Response):
             return
         sending = asyncio.create_task(self._send_all(send))
         leaving = asyncio.create_task(_client_leaves(receive))
-        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (sending, leaving):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (leaving, sending):
+                task.cancel()
+                # A stream whose source is away just ends: its client comes back with the id of the last event.
+                with suppress(asyncio.CancelledError, Unavailable):
+                    await task
 
     async def _send_all(self, send: Send) -> None:
         async for chunk in self._chunks:

@@ -29,13 +29,14 @@ from gateway.requests import (
 )
 from gateway.services import Services, services
 from tasks.api_keys import Identity
-from tasks.blobs import result_place
+from tasks.blobs import EMBEDDINGS_FILE, LINES_FILE, result_place
 from tasks.catalog import TaskSpec
-from tasks.errors import InvalidInput, NotFound
+from tasks.clock import now_ms
+from tasks.errors import InvalidInput, NotFound, Unavailable
 from tasks.lifecycle import State
 from tasks.reader import TaskFilter
 from tasks.record import Task
-from tasks.submission import NewTask, check_priority
+from tasks.submission import check_priority
 
 PAGE = 50
 PAGE_AT_MOST = 200
@@ -58,25 +59,25 @@ def shown(task: Task) -> dict[str, Any]:
 @needs("tasks:write")
 async def queue(request: Request, identity: Identity) -> Response:
     wanted = await read(request, TaskRequest)
+    wait_s = preferred_wait_s(request)
     known = services(request)
     (task,) = await known.tasks.prepare([wanted.order(identity.tenant)])
     submitted = await known.tasks.submit([task], await idempotency(request, identity.tenant))
     task_id = submitted.task_ids[0]
-    wait_s = preferred_wait_s(request)
+    replayed = {"Idempotent-Replayed": "true"} if submitted.replayed else {}
     if wait_s:
         ended = await wait_for_end(known, task_id, identity.tenant, wait_s)
         if ended is not None:
-            return Json(shown(ended), 200, {"Preference-Applied": f"wait={wait_s}"})
-    return _accepted(task, task_id, replayed=submitted.replayed)
+            return Json(shown(ended), 200, {"Preference-Applied": f"wait={wait_s}", **replayed})
+    if submitted.replayed:
+        first = await known.tasks.get_task_status(task_id, tenant=identity.tenant)
+        return _accepted(task_id, first.status, 200, replayed)
+    return _accepted(task_id, task.first_status(now_ms()), 202, {})
 
 
-def _accepted(task: NewTask, task_id: str, *, replayed: bool) -> Response:
-    status = State.SCHEDULED if task.delay_ms or task.eta_ms else State.QUEUED
-    headers = {"Location": f"/api/tasks/{task_id}"}
-    if replayed:
-        headers["Idempotent-Replayed"] = "true"
+def _accepted(task_id: str, status: State, code: int, headers: dict[str, str]) -> Response:
     body = {"task_id": task_id, "status": status.value, "links": links(task_id)}
-    return Json(body, 200 if replayed else 202, headers)
+    return Json(body, code, {"Location": f"/api/tasks/{task_id}", **headers})
 
 
 @needs("tasks:write")
@@ -95,7 +96,8 @@ async def wait_for_end(known: Services, task_id: str, tenant: str, wait_s: float
     try:
         async with asyncio.timeout(wait_s):
             await _until_final(known, task_id)
-    except TimeoutError:
+    except (TimeoutError, Unavailable):
+        # The task is queued: whatever hinders the wait, the caller hears that.
         return None
     task = await known.tasks.get_task_status(task_id, tenant=tenant)
     return task if task.status.final else None
@@ -152,17 +154,17 @@ def _read_blob(known: Services, place: str) -> bytes:
 @needs("tasks:read")
 async def results(request: Request, identity: Identity) -> Response:
     """A batch's results, one line of NDJSON per case."""
-    return await _beside(request, identity, "ndjson", "application/x-ndjson")
+    return await _beside(request, identity, LINES_FILE, "application/x-ndjson")
 
 
 @needs("tasks:read")
 async def embeddings(request: Request, identity: Identity) -> Response:
-    return await _beside(request, identity, "embeddings.json", "application/json")
+    return await _beside(request, identity, EMBEDDINGS_FILE, "application/json")
 
 
-async def _beside(request: Request, identity: Identity, suffix: str, media_type: str) -> Response:
+async def _beside(request: Request, identity: Identity, name: str, media_type: str) -> Response:
     task = await task_of(request, identity)
-    path = services(request).blobs.path(result_place(task.tenant, task.task_id, suffix))
+    path = services(request).blobs.path(result_place(task.tenant, task.task_id, name))
     if not path.is_file():
         raise NotFound("the task has no such result, or not yet")
     return FileResponse(path, media_type=media_type)

@@ -14,7 +14,7 @@ import socket
 from collections import deque
 from collections.abc import Iterable
 from threading import Event
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
@@ -28,21 +28,23 @@ from periodiq import PeriodiqMiddleware
 
 from middleware.interrupts import Interrupts
 from middleware.retries import LedgerRetries
-from middleware.run import Delivery
+from middleware.run import Delivery, Rejected
 from middleware.shielded import connect_shielded
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
 from tasks.catalog import CATALOG, Catalog
+from tasks.clock import now_ms
 from tasks.errors import IllegalMove, NotFound, Unavailable
 from tasks.ids import is_task_id
 from tasks.keys import Keys
-from tasks.ledger import Ledger
+from tasks.ledger import Hold, Ledger
 from tasks.lifecycle import Priority, split_lane
 from tasks.settings import Settings
 from tasks.submission import Order, check
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
+RECLAIM_EVERY_S = 10.0
 FALLBACK_S = 5.0
 """How often an idle consumer looks though no bell rang: a net below the bell, not the way it works."""
 
@@ -66,7 +68,7 @@ class LaneBroker(Broker):
         self.worker = worker_id()
         self.bell = Event()
         self.draining = False
-        self.held: dict[str, Delivery] = {}
+        self.held: dict[Hold, Delivery] = {}
         super().__init__(middleware=self._stack())
         self.queues: set[str] = set()
 
@@ -158,7 +160,9 @@ def _id_of(message: Message[Any]) -> str:
     """One id per slot of a schedule, so that of two schedulers only the first has an effect."""
     slot = message.options.get("scheduled_at")
     if slot is not None:
-        digest = hashlib.sha256(f"{message.actor_name}/{slot}".encode()).digest()
+        # To the minute, with the zone: a scheduler that starts within the minute sends it again.
+        minute = f"{str(slot)[:16]}{str(slot)[19:]}"
+        digest = hashlib.sha256(f"{message.actor_name}/{minute}".encode()).digest()
         return str(UUID(bytes=digest[:16], version=4))
     return message.message_id if is_task_id(message.message_id) else str(UUID(message.message_id))
 
@@ -175,7 +179,7 @@ class LaneConsumer(Consumer):
         self._prefetch = prefetch
         self._queues = deque(sorted(broker.queues))
         self._fetched: deque[Delivery] = deque()
-        self._unsure = False
+        self._reclaim_at = 0.0
 
     def __next__(self) -> Delivery | None:
         if not self._fetched:
@@ -193,40 +197,50 @@ class LaneConsumer(Consumer):
             return
         self._queues.rotate(-1)
         try:
-            self._reclaim_if_unsure()
+            self._reclaim()
             messages = self._broker.ledger.fetch(self._broker.worker, list(self._queues), free)
         except Unavailable as error:
-            self._unsure = True
+            self._reclaim_at = 0.0
             log.warning("Redis is away (%s); the consumer tries again", error)
-            self._broker.bell.wait(AWAY_S)
+            sleep(AWAY_S)
+            self._broker.ring()
             return
         for message in messages:
             self._take(message)
 
-    def _reclaim_if_unsure(self) -> None:
-        """The answer to the last fetch may have been lost on its way, with tasks in it that nobody else knows of."""
-        if self._unsure:
-            self._broker.ledger.reclaim(self._broker.worker, list(self._broker.held))
-            self._unsure = False
+    def _reclaim(self) -> None:
+        """An answer may have been lost on its way, or an end not been written: then the server thinks that this
+        worker holds what it doesn't know of. Asked now and then, and at once after an outage."""
+        if monotonic() >= self._reclaim_at:
+            held = [hold.task_id for hold in list(self._broker.held)]
+            self._broker.ledger.reclaim(self._broker.worker, held)
+            self._reclaim_at = monotonic() + RECLAIM_EVERY_S
 
     def _take(self, raw: bytes) -> None:
         try:
             delivery = Delivery(Message.decode(raw), self._broker.worker)
         except (DecodeError, KeyError, ValueError, TypeError):
-            log.exception("a message that no worker can read was dropped")
+            log.exception("a message that no worker can read was left to the next sweep")
             return
-        if delivery.message_id not in self._broker.held:
-            self._broker.held[delivery.message_id] = delivery
+        if delivery.hold not in self._broker.held:
+            self._broker.held[delivery.hold] = delivery
             self._fetched.append(delivery)
 
     def ack(self, message: MessageProxy) -> None:
         """Write how the run ended, which acks its message in the same step; repeated until it lands."""
         assert isinstance(message, Delivery)
-        if not self._write_until_it_lands(message):
-            log.info("task %s run %d was superseded", message.message_id, message.hold.run)
-        self._let_go(message)
+        try:
+            if not self._write_until_it_lands(message):
+                log.info("task %s run %d was not written", message.message_id, message.hold.run)
+        finally:
+            self._let_go(message)
 
-    nack = ack
+    def nack(self, message: MessageProxy) -> None:
+        """The same; what was refused before any run of it began has no actor here."""
+        assert isinstance(message, Delivery)
+        if message.run is None and message.failed:
+            message.outcome = Rejected(_no_actor(message))
+        self.ack(message)
 
     def _write_until_it_lands(self, delivery: Delivery) -> bool:
         while True:
@@ -241,17 +255,27 @@ class LaneConsumer(Consumer):
         for message in messages:
             assert isinstance(message, Delivery)
             try:
-                self._broker.ledger.hand_back(message.hold, begun=False)
+                self._broker.ledger.hand_back(message.hold)
             except Unavailable as error:
                 raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
             self._let_go(message)
 
     def _let_go(self, delivery: Delivery) -> None:
-        self._broker.held.pop(delivery.message_id, None)
+        self._broker.held.pop(delivery.hold, None)
         self._broker.ring()
 
     def close(self) -> None:
         self._broker.ring()
+
+
+def _no_actor(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "type": "ActorNotFound",
+        "message": f"worker {delivery.hold.worker} has no actor {delivery.actor_name}: is it older than the gateway?",
+        "attempt": 1,
+        "at": now_ms(),
+        "retryable": True,
+    }
 
 
 def build_broker(settings: Settings, catalog: Catalog = CATALOG) -> LaneBroker:

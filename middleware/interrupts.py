@@ -36,7 +36,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._running: dict[str, _Running] = {}
+        self._running: dict[Hold, _Running] = {}
         self._by_thread: dict[int, _Running] = {}
         self._early: OrderedDict[tuple[str, int], type[Interrupt]] = OrderedDict()
 
@@ -44,15 +44,16 @@ class Interrupts:
         """The calling thread begins this run, and may be interrupted from now on."""
         running = _Running(hold, get_ident())
         with self._lock:
-            self._running[hold.task_id] = self._by_thread[running.thread] = running
+            self._running[hold] = self._by_thread[running.thread] = running
             early = self._early.pop((hold.task_id, hold.run), None)
         if early is not None:
-            self.interrupt(hold.task_id, early)
+            self.interrupt(hold, early)
 
     def interrupt_soon(self, task_id: str, run: int, reason: type[Interrupt]) -> None:
         """Interrupt this run, also where it is only about to be entered: a wish that comes between its start and
         its entry is kept for it."""
-        if self.interrupt(task_id, reason, run):
+        hold = next((hold for hold in self.holds() if (hold.task_id, hold.run) == (task_id, run)), None)
+        if hold is not None and self.interrupt(hold, reason):
             return
         with self._lock:
             self._early[(task_id, run)] = reason
@@ -62,16 +63,16 @@ class Interrupts:
     def leave(self, hold: Hold) -> None:
         """The calling thread has ended this run; an interrupt that is on its way is taken back."""
         with self._lock:
-            running = self._running.pop(hold.task_id, None)
+            running = self._running.pop(hold, None)
             self._by_thread.pop(get_ident(), None)
         if running is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(running.thread), None)
 
-    def interrupt(self, task_id: str, reason: type[Interrupt], run: int | None = None) -> bool:
-        """Raise `reason` in the thread of this task's run. False where it isn't running here any more."""
+    def interrupt(self, hold: Hold, reason: type[Interrupt]) -> bool:
+        """Raise `reason` in the thread of this run. False where it isn't going on any more."""
         with self._lock:
-            running = self._running.get(task_id)
-            if running is None or running.interrupted or run not in (None, running.hold.run):
+            running = self._running.get(hold)
+            if running is None or running.interrupted:
                 return False
             running.interrupted = True
             if running.shielded:

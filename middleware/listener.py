@@ -50,7 +50,9 @@ class Listener:
         while not self._stopped.is_set():
             try:
                 self._hear_until_cut()
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:
+                if not isinstance(error, (redis.RedisError, OSError)):
+                    log.exception("the listener failed")
                 log.warning("the listener lost its connection (%s) and tries again", type(error).__name__)
                 self._stopped.wait(RECONNECT_S)
 

@@ -20,7 +20,8 @@ from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
-BEATS_PER_TIMEOUT = 2.5
+BEATS_PER_TIMEOUT = 3.4
+GRACE_S = 2.0
 DESCRIBE_EVERY_S = 10.0
 AGEING_EVERY_S = 30.0
 
@@ -29,8 +30,14 @@ class Pulse:
     """One thread; `look_soon` wakes it when a delay was set that may end before it would have looked."""
 
     def __init__(
-        self, ledger: Ledger, interrupts: Interrupts, settings: Settings, describe: Callable[[], dict[str, Any]]
+        self,
+        worker: str,
+        ledger: Ledger,
+        interrupts: Interrupts,
+        settings: Settings,
+        describe: Callable[[], dict[str, Any]],
     ) -> None:
+        self._worker = worker
         self._ledger = ledger
         self._interrupts = interrupts
         self._describe = describe
@@ -42,8 +49,7 @@ class Pulse:
         self._does_chores = False
         self._beat_at = self._chores_at = self._describe_at = self._ageing_at = 0.0
 
-    def start(self, worker: str) -> None:
-        self._worker = worker
+    def start(self) -> None:
         Thread(target=self._run, name="pulse", daemon=True).start()
 
     def stop(self) -> None:
@@ -59,7 +65,12 @@ class Pulse:
             self._wake.clear()
             try:
                 self._do_what_is_due()
-            except Unavailable:
+            except Exception as error:
+                # Without a pulse the worker would be taken for dead while it works: it goes on, whatever happens.
+                self._does_chores = False
+                log.warning(
+                    "the pulse failed (%s) and tries again", error, exc_info=not isinstance(error, Unavailable)
+                )
                 self._stopped.wait(AWAY_S)
                 continue
             nearest = min(self._beat_at, self._chores_at) if self._does_chores else self._beat_at
@@ -68,20 +79,26 @@ class Pulse:
     def _do_what_is_due(self) -> None:
         now = monotonic()
         if now >= self._beat_at:
-            self._beat_at = now + self._beat_every_s
-            self._beat(now)
+            self.beat(now)
         if self._does_chores and now >= self._chores_at:
             self._chores_at = now + self._chores_every_s
             self._do_chores(now)
 
-    def _beat(self, now: float) -> None:
+    def beat(self, now: float = 0.0) -> None:
+        """Tell that the worker lives; done once before it takes its first task."""
         describes = now >= self._describe_at
+        lease = self._ledger.beat(self._worker, self._describe() if describes else None)
+        self._beat_at = now + self._beat_every_s
         if describes:
             self._describe_at = now + DESCRIBE_EVERY_S
-        self._does_chores = self._ledger.beat(self._worker, self._describe() if describes else None)
+        if lease and not self._does_chores:
+            # Whoever takes the chores over may be the first to be back after an outage of the server: the others get
+            # the time to say that they live before they are taken for dead.
+            self._chores_at = now + GRACE_S
+        self._does_chores = lease
         for hold in self._interrupts.holds():
             if self._ledger.is_cancel_requested(hold):
-                self._interrupts.interrupt(hold.task_id, Cancelled, hold.run)
+                self._interrupts.interrupt(hold, Cancelled)
 
     def _do_chores(self, now: float) -> None:
         raise_aged = now >= self._ageing_at

@@ -18,7 +18,18 @@ from dramatiq import Broker, Retry
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Retries, TimeLimitExceeded
 
-from middleware.run import Cancelled, Delivery, Failed, HandedBack, Outcome, Retrying, ShuttingDown, WasCancelled
+from middleware.run import (
+    Cancelled,
+    Delivery,
+    Failed,
+    HandedBack,
+    LetGo,
+    Outcome,
+    Retrying,
+    ShuttingDown,
+    Superseded,
+    WasCancelled,
+)
 from tasks.clock import now_ms
 from tasks.errors import DespachoError, PermanentFailure
 from tasks.ledger import Started
@@ -44,7 +55,8 @@ class LedgerRetries(Retries):
         message.outcome = verdict(message.run.started, exception, throws)
         if isinstance(message.outcome, Failed):
             message.fail()
-        log.info("task %s run %d ended with %s", message.message_id, message.hold.run, type(exception).__name__)
+        where = place(exception)
+        log.info("task %s run %d: %s %s", message.message_id, message.hold.run, type(exception).__name__, where)
 
 
 def verdict(started: Started, exception: BaseException, throws: Any = None) -> Outcome:
@@ -53,6 +65,8 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
         return WasCancelled()
     if isinstance(exception, ShuttingDown):
         return HandedBack()
+    if isinstance(exception, Superseded):
+        return LetGo()
     permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
     if permanent or started.retries >= started.options["max_retries"]:
         return Failed(describe(exception, started, retryable=False))

@@ -80,24 +80,34 @@ class AwaitsChildren:
     """The run is over, the task isn't: it goes on when its last child has ended."""
 
     on_error: str = ""
+    in_lane: int = 1
 
     def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.await_children(hold, self.on_error)
+        return ledger.await_children(hold, self.on_error, self.in_lane)
 
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
     """The run ends unfinished and costs nothing: another worker takes the task up at once."""
 
-    begun: bool = True
-
     def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.hand_back(hold, begun=self.begun)
+        return ledger.hand_back(hold)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The ledger refused the run, and struck the worker's hold while it did."""
+class Rejected:
+    """This worker has no actor for the task."""
+
+    error: dict[str, Any]
+
+    def write(self, ledger: Ledger, hold: Hold) -> bool:
+        return ledger.reject(hold, self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Nothing is written: the ledger refused the run, or nobody knows what became of it. What is still held then is
+    found by the next reclaim."""
 
     def write(self, ledger: Ledger, hold: Hold) -> bool:  # noqa: ARG002
         return False
@@ -110,11 +120,10 @@ class Run:
     hold: Hold
     started: Started
     ledger: Ledger
-    progress_interval_s: float = 0.25
+    progress_interval_s: float
     result: str = ""
     place: str = ""
-    awaits_children: bool = False
-    on_error: str = ""
+    awaits: AwaitsChildren | None = None
     _budget: float = field(default=BURST, init=False)
     _told: float = field(default_factory=monotonic, init=False)
 
@@ -133,6 +142,10 @@ class Run:
     @property
     def payload(self) -> Mapping[str, Any]:
         return self.started.payload
+
+    def await_children(self, on_error: str, in_lane: int) -> None:
+        """Let this run end without a result: the task goes on in another one when its last child has ended."""
+        self.awaits = AwaitsChildren(on_error, in_lane)
 
     def report(self, percent: float, message: str) -> None:
         """Tell how far the run has come. The first few reports pass at once, then a few a second; the rest is
@@ -169,8 +182,4 @@ class Delivery(MessageProxy):
         super().__init__(message)
         self.hold = Hold(message.message_id, int(message.options["run"]), worker, message.queue_name)
         self.run: Run | None = None
-        self.outcome: Outcome = HandedBack(begun=False)
-
-    def begin(self, run: Run) -> None:
-        self.run = run
-        self.outcome = HandedBack()
+        self.outcome: Outcome = HandedBack()

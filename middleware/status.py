@@ -6,6 +6,7 @@ the end itself: the consumer does, together with the ack, and repeats it until i
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from dramatiq import Broker, Middleware
@@ -13,10 +14,12 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import SkipMessage
 
 from middleware.interrupts import Interrupts
-from middleware.run import AwaitsChildren, Delivery, Refused, Run, Succeeded
+from middleware.run import AwaitsChildren, Delivery, LetGo, Run, Succeeded
 from tasks.errors import Unavailable
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, Started
 from tasks.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Status(Middleware):
@@ -29,15 +32,21 @@ class Status(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         assert isinstance(message, Delivery)
-        try:
-            started = self._ledger.start(message.hold)
-        except Unavailable:
-            # Nobody knows whether the run began. Handed back unbegun, a run that did begin is found by the reaper.
-            raise SkipMessage("Redis is away") from None
+        started = self._start(message)
         if started is None:
-            message.outcome = Refused()
+            message.outcome = LetGo()
             raise SkipMessage("the run may not begin")
-        message.begin(Run(message.hold, started, self._ledger, self._progress_interval_s))
+        message.run = Run(message.hold, started, self._ledger, self._progress_interval_s)
+
+    def _start(self, delivery: Delivery) -> Started | None:
+        """Whatever goes wrong here must not let the actor run: Dramatiq would go on after any other exception."""
+        try:
+            return self._ledger.start(delivery.hold)
+        except Unavailable as error:
+            log.warning("whether task %s began is not known (%s)", delivery.message_id, error)
+        except Exception:
+            log.exception("task %s could not begin", delivery.message_id)
+        return None
 
     def after_process_message(
         self,
@@ -53,4 +62,4 @@ class Status(Middleware):
 
 
 def _good_end(run: Run) -> Succeeded | AwaitsChildren:
-    return AwaitsChildren(run.on_error) if run.awaits_children else Succeeded(run.result, run.place)
+    return run.awaits or Succeeded(run.result, run.place)

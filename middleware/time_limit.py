@@ -16,6 +16,7 @@ from dramatiq.middleware import TimeLimitExceeded
 
 from middleware.interrupts import Interrupts
 from middleware.run import Delivery
+from tasks.ledger import Hold
 
 __all__ = ["TimeLimit", "TimeLimitExceeded"]
 
@@ -25,7 +26,7 @@ class TimeLimit(Middleware):
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
-        self._deadlines: dict[str, float] = {}
+        self._deadlines: dict[Hold, float] = {}
         self._changed = Condition()
 
     def after_worker_boot(self, broker: Broker, worker: Any) -> None:  # noqa: ARG002
@@ -36,7 +37,7 @@ class TimeLimit(Middleware):
         assert message.run is not None
         deadline = monotonic() + message.run.started.options["timeout_s"]
         with self._changed:
-            self._deadlines[message.message_id] = deadline
+            self._deadlines[message.hold] = deadline
             self._changed.notify()
         self._interrupts.enter(message.hold)
 
@@ -51,15 +52,15 @@ class TimeLimit(Middleware):
         assert isinstance(message, Delivery)
         self._interrupts.leave(message.hold)
         with self._changed:
-            self._deadlines.pop(message.message_id, None)
+            self._deadlines.pop(message.hold, None)
 
     def _watch(self) -> None:
         while True:
             with self._changed:
                 nearest = min(self._deadlines.values(), default=None)
                 self._changed.wait(None if nearest is None else max(0.0, nearest - monotonic()))
-                late = [task_id for task_id, deadline in self._deadlines.items() if deadline <= monotonic()]
-                for task_id in late:
-                    del self._deadlines[task_id]
-            for task_id in late:
-                self._interrupts.interrupt(task_id, TimeLimitExceeded)
+                late = [hold for hold, deadline in self._deadlines.items() if deadline <= monotonic()]
+                for hold in late:
+                    del self._deadlines[hold]
+            for hold in late:
+                self._interrupts.interrupt(hold, TimeLimitExceeded)

@@ -19,7 +19,7 @@ from dramatiq.worker import ConsumerThread, WorkerThread
 from middleware.broker import LaneBroker
 from middleware.listener import Listener
 from middleware.pulse import Pulse
-from middleware.run import Delivery, HandedBack, ShuttingDown
+from middleware.run import ShuttingDown
 from tasks.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class LaneWorker(Worker):
         self.consumers = _OneConsumer()
         # No deeper than the threads: what lies in a worker's memory is lost to every more urgent task.
         self.queue_prefetch = threads
-        self.pulse = Pulse(broker.ledger, broker.interrupts, broker.settings, self._describe)
+        self.pulse = Pulse(broker.worker, broker.ledger, broker.interrupts, broker.settings, self._describe)
         self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon)
 
     def _describe(self) -> dict[str, Any]:
@@ -67,7 +67,9 @@ class LaneWorker(Worker):
         }
 
     def start(self) -> None:
-        self.pulse.start(self.broker.worker)
+        # Listed before it takes anything: what an unlisted worker holds, nobody would take back.
+        self.pulse.beat()
+        self.pulse.start()
         self.listener.start()
         super().start()
 
@@ -94,7 +96,7 @@ class LaneWorker(Worker):
         self._hand_back_unbegun()
         if not _within(timeout_s, self._idle):
             for hold in self.broker.interrupts.holds():
-                self.broker.interrupts.interrupt(hold.task_id, ShuttingDown)
+                self.broker.interrupts.interrupt(hold, ShuttingDown)
             _within(LAST_WORDS_S, self._idle)
         self._hand_back_unfinished()
         self._stop_consuming()
@@ -113,7 +115,7 @@ class LaneWorker(Worker):
     def _hand_back_unfinished(self) -> None:
         """A run that hears no interrupt (it is in native code) is fenced off here; it ends with the process."""
         for delivery in list(self.broker.held.values()):
-            _try(partial(_write_back, self.broker, delivery))
+            _try(partial(self.broker.ledger.hand_back, delivery.hold))
 
     def _stop_consuming(self) -> None:
         """The consumer looks whether it should stop when its bell rings, not before."""
@@ -125,10 +127,6 @@ class LaneWorker(Worker):
         self.pulse.stop()
         self.listener.stop()
         _try(partial(self.broker.ledger.retire, self.broker.worker))
-
-
-def _write_back(broker: LaneBroker, delivery: Delivery) -> None:
-    HandedBack(begun=delivery.run is not None).write(broker.ledger, delivery.hold)
 
 
 def _try(step: Callable[[], object]) -> None:

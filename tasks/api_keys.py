@@ -21,7 +21,6 @@ from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput
 from tasks.keys import Keys
 from tasks.ledger import redis_faults
-from tasks.record import compact_json
 from tasks.settings import Settings
 
 SCOPES = ("tasks:read", "tasks:write", "ops:read", "ops:write")
@@ -213,9 +212,7 @@ class Identities:
         secret = secrets.token_urlsafe(32)
         name = self._keys.of("ticket", digest=digest(secret))
         pipe = self._client.pipeline(transaction=True)
-        pipe.hset(
-            name, mapping={"key": identity.key_id, "path": path, "scopes": compact_json(sorted(identity.scopes))}
-        )
+        pipe.hset(name, mapping={"key": identity.key_id, "path": path})
         pipe.expire(name, TICKET_FIRST_USE_S)
         with redis_faults():
             await pipe.execute()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+EMBEDDINGS_FILE = "embeddings.json"
+LINES_FILE = "results.ndjson"
 _SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
 
@@ -54,6 +57,10 @@ class FolderBlobs:
         """Forget a blob; one that is gone already is no error."""
         self.path(place).unlink(missing_ok=True)
 
+    def delete_folder(self, place: str) -> None:
+        """Forget every blob below a place."""
+        shutil.rmtree(self.path(place), ignore_errors=True)
+
 
 def document_place(tenant: str, sha256: str) -> str:
     """The bytes of a document; the same bytes of one tenant lie there once."""
@@ -65,6 +72,11 @@ def text_place(tenant: str, document_id: str) -> str:
     return f"texts/{tenant}/{document_id}.txt"
 
 
-def result_place(tenant: str, task_id: str, suffix: str = "json") -> str:
+def results_folder(tenant: str, task_id: str) -> str:
+    """Where everything that a task leaves in the blob store lies."""
+    return f"results/{tenant}/{task_id}"
+
+
+def result_place(tenant: str, task_id: str, name: str) -> str:
     """A result that is too large for Redis."""
-    return f"results/{tenant}/{task_id}.{suffix}"
+    return f"{results_folder(tenant, task_id)}/{name}"

@@ -71,7 +71,3 @@ class CaseGone(PermanentFailure):
 
 class DocumentGone(PermanentFailure):
     """A document that the task works on was deleted."""
-
-
-class WorkerCrashed(PermanentFailure):
-    """Several workers in a row died while they ran this task."""

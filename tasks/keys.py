@@ -51,13 +51,13 @@ KEYS: tuple[Key, ...] = (
     Key("held", "held:{id}", "list", "ledger", "TTL: retention; 10,000 members"),
     Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
     Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
-    Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries; TTL: retention"),
+    Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
     # Cases, documents, identity, reports.
     Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),
     Key(
         "case_documents",
-        "case:{tenant}:{case}:documents",
+        "case_documents:{tenant}:{case}",
         "set",
         "cases",
         "TTL: case_retention; 1,000 members",

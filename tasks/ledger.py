@@ -39,13 +39,23 @@ AWAY = (
 """What redis-py raises when the server can't be reached or can't take writes just now."""
 
 
+NOT_NOW = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN")
+"""What a server says first when it can't take this just now: its memory or disk is full, it starts, a script is
+long. Each passes by itself."""
+
+
 @contextmanager
 def redis_faults() -> Iterator[None]:
-    """Tells a Redis that is away or full as `Unavailable`."""
+    """Tells a Redis that is away or can't take writes as `Unavailable`."""
     try:
         yield
     except AWAY as error:
         raise Unavailable(type(error).__name__) from error
+    except redis.ResponseError as error:
+        code = str(error).removeprefix("ERR ").partition(" ")[0]
+        if code not in NOT_NOW:
+            raise
+        raise Unavailable(code) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,8 @@ class Ledger:
         self.catalog = catalog
         self._settings = settings
         self._retention_ms = settings.retention_s * 1_000
-        self._lease_ms = max(1, int(settings.heartbeat_timeout_s * 600))
+        # Longer than a beat takes to come again, and short enough that nobody is overdue when it ends.
+        self._lease_ms = max(1, int(settings.heartbeat_timeout_s * 500))
         self._tokens = itertools.count()
 
     def _call(self, name: str, *arguments: Any) -> Any:
@@ -179,7 +190,7 @@ class Ledger:
 
     def progress(self, hold: Hold, percent: float, message: str) -> str:
         """Tell how far the run has come; the answer is `go_on`, `cancel` or `lost`."""
-        arguments = (hold.task_id, hold.run, f"{percent:g}", message, allowed_from(Move.PROGRESS))
+        arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
 
     def succeed(self, hold: Hold, result: str, place: str = "") -> bool:
@@ -202,15 +213,20 @@ class Ledger:
         """End a run that was interrupted on request."""
         return self._ended("cancelled", *hold.arguments(), allowed_from(Move.CANCEL), self._retention_ms)
 
-    def await_children(self, hold: Hold, on_error: str = "") -> bool:
+    def await_children(self, hold: Hold, on_error: str = "", in_lane: int = 1) -> bool:
         """End a parent's run, not the parent: it goes on when its last child has ended. With `abort`, children
-        that have not begun when one fails are cancelled."""
-        return self._ended("await_children", *hold.arguments(), allowed_from(Move.PROGRESS), on_error)
+        that have not begun when one fails are cancelled. `in_lane` children may be under way at a time."""
+        allowed = allowed_from(Move.PROGRESS)
+        return self._ended("await_children", *hold.arguments(), allowed, on_error, in_lane)
 
-    def hand_back(self, hold: Hold, *, begun: bool) -> bool:
+    def reject(self, hold: Hold, error: dict[str, Any]) -> bool:
+        """End a task whose type this worker has no actor for: it becomes a dead letter without having run."""
+        allowed = allowed_from(Move.REJECT)
+        return self._ended("reject", *hold.arguments(), allowed, compact_json(error), self._retention_ms)
+
+    def hand_back(self, hold: Hold) -> bool:
         """Put back, at the head of its lane, what this worker will not finish."""
-        run = hold.run if begun else ""
-        return self._ended("hand_back", hold.worker, hold.lane, run, hold.task_id, self._retention_ms)
+        return self._ended("hand_back", hold.worker, hold.lane, hold.task_id, self._retention_ms)
 
     def _ended(self, name: str, *arguments: Any) -> bool:
         return bool(self._call(name, *arguments) == b"done")
@@ -256,7 +272,7 @@ class Ledger:
     def reclaim(self, worker: str, held: Iterable[str]) -> int:
         """Put back what the server thinks this worker holds and the worker doesn't know of."""
         lanes = self.catalog.lanes
-        return int(self._call("reclaim", worker, len(lanes), *lanes, *held))
+        return int(self._call("reclaim", worker, self._retention_ms, len(lanes), *lanes, *held))
 
     def tasks(self, task_ids: Sequence[str]) -> list[Task]:
         """The records of these ids, in their order; those that are gone are left out."""
@@ -275,10 +291,14 @@ class Ledger:
         return wish == b"1"
 
     def retire(self, worker: str) -> None:
-        """Strike this worker off the list."""
-        self._call("retire", worker)
+        """Give back whatever this worker still holds and strike it off the list."""
+        self._call("retire", worker, self._retention_ms, *self.catalog.lanes)
 
-    def expire(self) -> tuple[int, list[str]]:
-        """Forget some ended tasks whose time is over: how many, and where their large results lay."""
-        forgotten, *places = self._call("expire", EXPIRE_AT_ONCE)
-        return forgotten, [place.decode() for place in places]
+    def expired(self) -> dict[str, str]:
+        """Some ended tasks whose time is over, and their tenants: delete their files, then `expire` them."""
+        report = [part.decode() for part in self._call("expired", EXPIRE_AT_ONCE)]
+        return dict(zip(report[::2], report[1::2], strict=True))
+
+    def expire(self, task_ids: Iterable[str]) -> int:
+        """Forget these ended tasks, with everything that points to them."""
+        return int(self._call("expire", *task_ids))

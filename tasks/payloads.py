@@ -1,7 +1,7 @@
 """What goes into a task and what comes out of it: frozen, validated, and the source of every JSON Schema.
 
 Arguments may be given by position or by name; the order of a payload's fields is the order of its positional
-arguments. What the fields of a result mean for the law is written in `docs/domain.md`.
+arguments.
 """
 
 from __future__ import annotations
@@ -287,7 +287,6 @@ class UpkeepPayload(Frozen):
 
 
 class UpkeepResult(Frozen):
-    """How many records were expired, and how many found without a message were queued again."""
+    """How many records were forgotten because their time was over."""
 
     expired: int
-    requeued: int

@@ -37,6 +37,7 @@ RECORD_FIELDS = (
     "finished",
     "eta",
     "cancel",
+    "requeued",
     "progress",
     "progress_message",
     "progress_seq",
@@ -102,6 +103,7 @@ class Task:
     finished_ms: int | None = None
     eta_ms: int | None = None
     cancel_requested: bool = False
+    requeued: bool = False
     progress: float = 0.0
     progress_message: str = ""
     progress_seq: int = 0
@@ -298,6 +300,7 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         finished_ms=_number(raw["finished"]),
         eta_ms=_number(raw["eta"]),
         cancel_requested=raw["cancel"] == b"1",
+        requeued=raw["requeued"] == b"1",
         progress=float(raw["progress"] or 0),
         progress_message=_text(raw["progress_message"]),
         progress_seq=_number(raw["progress_seq"]) or 0,

@@ -30,25 +30,31 @@ NAMES = (
     "await_children",
     "cancel",
     "requeue",
+    "reject",
     "hand_back",
     "reclaim",
     "beat",
     "do_chores",
     "retire",
+    "expired",
     "expire",
+    "forget",
 )
 
 SHARED = ("prelude", "chores")
 
 _FRAME = """
-local function operation(body)
-  return function(keys, arguments)
+-- A server whose memory is full refuses new tasks, and lets the running ones end.
+local function register(name, body)
+  local function call(keys, arguments)
     begin(keys[1])
     local done, answer = pcall(body, keys, arguments)
     finish_call()
     if not done then error(answer, 0) end
     return answer
   end
+  local flags = name == 'submit' and {} or {'allow-oom'}
+  redis.register_function{function_name = '@LIBRARY@_' .. name, callback = call, flags = flags}
 end
 """
 
@@ -57,9 +63,7 @@ end
 def _body() -> str:
     folder = files("tasks") / "lua"
     functions = (
-        f"redis.register_function('@LIBRARY@_{name}', operation(function(KEYS, ARGV)\n"
-        f"{(folder / f'{name}.lua').read_text()}\nend))"
-        for name in NAMES
+        f"register('{name}', function(KEYS, ARGV)\n{(folder / f'{name}.lua').read_text()}\nend)" for name in NAMES
     )
     shared = ((folder / f"{name}.lua").read_text() for name in SHARED)
     return "\n".join(["local NS", lua_functions(), *shared, _FRAME, *functions])

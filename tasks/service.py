@@ -5,7 +5,7 @@ It is the asynchronous face of the ledger: the same scripts, one round trip each
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -120,6 +120,8 @@ class TaskService:
     async def _check_conversation(self, task: NewTask, bound: Mapping[str, Any]) -> None:
         if bound.get("conversation_history") or bound.get("user_message") is not None:
             return
+        if bound.get("conversation_history") is not None:
+            raise InvalidInput.of("kwargs.conversation_history", "is empty; leave it out to use the case's own")
         if not await self.cases.has_conversation(task.tenant, task.case_id):
             raise InvalidInput.of(
                 "kwargs.case_id",
@@ -167,27 +169,32 @@ class TaskService:
             with redis_faults():
                 await pipe.execute()
 
-    async def forget_case(self, tenant: str, case_id: str) -> list[str]:
-        """Cancel a case's tasks and forget those that have ended; returns where large results lay, for the caller
-        to delete. A running one is forgotten by the next sweep after it has stopped."""
+    async def forget_case(self, tenant: str, case_id: str) -> dict[str, str]:
+        """Cancel a case's tasks and have them forgotten: those that have ended at once, a running one as soon as it
+        stops. Returns the ids to forget now with their tenants: delete their files, then `expire` them."""
         before: int | None = None
         while True:
             wanted = TaskFilter(tenant=tenant, case_id=case_id, before_seq=before, limit=CANCELLED_AT_ONCE)
             page = await self.reader.page(wanted)
             for task in page.tasks:
-                await self._forget(task, tenant)
+                await self._forget(task.task_id, tenant)
             if page.next_seq is None:
-                break
+                return await self.expired()
             before = page.next_seq
-        with redis_faults():
-            _, *places = await self._call("expire", EXPIRE_AT_ONCE)
-        return [place.decode() for place in places]
 
-    async def _forget(self, task: Task, tenant: str) -> None:
+    async def _forget(self, task_id: str, tenant: str) -> None:
+        await self._call("forget", task_id, tenant)
         with suppress(IllegalMove, NotFound):
-            await self.cancel_task(task.task_id, tenant=tenant)
-        with redis_faults():
-            await self.client.zadd(self.reader.keys.of("expiring"), {task.task_id: 0}, xx=True)
+            await self.cancel_task(task_id, tenant=tenant)
+
+    async def expired(self) -> dict[str, str]:
+        """Some ended tasks whose time is over, and their tenants."""
+        report = [part.decode() for part in await self._call("expired", EXPIRE_AT_ONCE)]
+        return dict(zip(report[::2], report[1::2], strict=True))
+
+    async def expire(self, task_ids: Iterable[str]) -> None:
+        """Forget these ended tasks, with everything that points to them."""
+        await self._call("expire", *task_ids)
 
     async def retry_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
         """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""

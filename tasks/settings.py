@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         default=3, ge=1, le=100, description="Workers that a task may kill before it is a dead letter."
     )
     drain_timeout_s: float = Field(
-        default=10.0,
+        default=7.0,
         ge=0,
         le=3600,
         description="How long running tasks may finish when a worker is told to stop.",

@@ -14,7 +14,7 @@ from typing import Any
 from tasks.catalog import Catalog, TaskSpec
 from tasks.errors import InvalidInput
 from tasks.ids import new_id
-from tasks.lifecycle import Priority
+from tasks.lifecycle import Priority, State
 from tasks.record import compact_json
 
 MAX_DELAY_S = 30 * 86_400
@@ -39,6 +39,11 @@ class NewTask:
     eta_ms: int | None = None
     delay_ms: int | None = None
     held: bool = False
+
+    def first_status(self, now_ms: int) -> State:
+        """The state in which the task begins when it is submitted now."""
+        waits = bool(self.delay_ms) or (self.eta_ms is not None and self.eta_ms > now_ms)
+        return State.SCHEDULED if waits else State.QUEUED
 
     def arguments(self) -> list[str | int]:
         """In the order in which `submit.lua` reads them."""
@@ -73,7 +78,6 @@ class Order:
     retry_config: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    callback_url: str | None = None
     tenant: str = DEFAULT_TENANT
     task_id: str | None = None
     parent_id: str = ""
@@ -119,16 +123,16 @@ def _delay_ms(countdown_s: float | None) -> int | None:
 
 
 def _options(order: Order, spec: TaskSpec) -> str:
-    chosen = {
-        "max_retries": spec.retry.max_retries,
-        "min_backoff_s": spec.retry.min_backoff_s,
-        "max_backoff_s": spec.retry.max_backoff_s,
-        **{name: value for name, value in order.retry_config.items() if value is not None},
-        "timeout_s": spec.timeout_s if order.timeout_s is None else order.timeout_s,
-    }
-    if order.callback_url:
-        chosen["callback_url"] = order.callback_url
-    return compact_json(chosen)
+    chosen = {name: value for name, value in order.retry_config.items() if value is not None}
+    return compact_json(
+        {
+            "max_retries": spec.retry.max_retries,
+            "min_backoff_s": spec.retry.min_backoff_s,
+            "max_backoff_s": spec.retry.max_backoff_s,
+            "timeout_s": spec.timeout_s if order.timeout_s is None else order.timeout_s,
+            **chosen,
+        }
+    )
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> str:

@@ -32,12 +32,10 @@ end
 
 local function take_back(id, lane, worker, most_crashes, retention)
   local task = load(id)
-  if not task or FINAL[task.status] then
-    redis.call('HDEL', key.messages(lane), id)
-  elseif task.status == 'queued' or task.awaiting == 'due' then
-    push(task, true)  -- fetched but not begun
-  elseif task.status == 'running' and task.worker == worker then
+  if task and task.status == 'running' and task.awaiting == '' and task.worker == worker then
     crash(task, most_crashes, retention)
+  else
+    give_back(id, lane, worker, 'worker lost', retention)
   end
 end
 
@@ -70,21 +68,22 @@ local function raise(task, to)
   redis.call('LPOP', key.lane(task.lane))
   redis.call('HDEL', key.messages(task.lane), task.id)
   set(task, 'raised', to)
-  set(task, 'queued', whole(now()))
+  set(task, 'raised_at', whole(now()))
   task.lane = task.queue .. '.' .. to
   push(task)
   save(task)
 end
 
--- Moves the head of a lane up while it has waited longer than `ageing` ms. A lane is first in first out, so nothing
--- behind a young head is old. A task that has moved waits as long again before it moves on.
+-- Moves the head of a lane up while it has waited longer than `ageing` ms in it. What was given back stands at the head
+-- with a fresh time, and those behind it wait for the next look.
 local function raise_aged_in(queue, priority, ageing)
   local lane = queue .. '.' .. priority
   for _ = 1, RAISED_AT_ONCE do
     local id = redis.call('LINDEX', key.lane(lane), 0)
     local task = id and load(id)
-    if not task or task.status ~= 'queued' or task.lane ~= lane or task.queued == '' then return end
-    if now() - tonumber(task.queued) < ageing then return end
+    if not task or task.lane ~= lane or task.queued == '' then return end
+    local since = task.raised_at ~= '' and task.raised_at or task.queued
+    if now() - tonumber(since) < ageing then return end
     raise(task, ABOVE[priority])
   end
 end

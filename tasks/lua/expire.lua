@@ -1,22 +1,26 @@
--- Forgets ended tasks whose time is over, with everything that points to them.
--- ARGV: how many at most
--- Returns {how many, places of large results...}: the caller deletes those files.
+-- Forgets ended tasks whose time is over, with everything that points to them. Their files are gone already.
+-- ARGV: the ids
+-- Returns how many were forgotten; one that was queued again meanwhile is not.
 
-local ids = redis.call('ZRANGEBYSCORE', key.expiring(), '-inf', now(), 'LIMIT', 0, tonumber(ARGV[1]))
-local report = {#ids}
-for _, id in ipairs(ids) do
-  local task = load(id)
-  if task then
-    local place = redis.call('HGET', key.task(id), 'result_place')
-    if place then report[#report + 1] = place end
-    unbury(task)
-    redis.call('ZREM', key.index(task.tenant), id)
-    redis.call('ZREM', key.by_status(task.tenant, task.status), id)
-    redis.call('ZREM', key.by_name(task.tenant, task.name), id)
-    if task.case ~= '' then redis.call('ZREM', key.by_case(task.tenant, task.case), id) end
-    if task.parent ~= '' then redis.call('ZREM', key.children(task.parent), id) end
-    redis.call('DEL', key.task(id), key.children(id), key.held(id))
-  end
-  redis.call('ZREM', key.expiring(), id)
+local forgotten = 0
+
+local function forget(task)
+  unbury(task)
+  redis.call('ZREM', key.index(task.tenant), task.id)
+  redis.call('ZREM', key.by_status(task.tenant, task.status), task.id)
+  redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)
+  if task.case ~= '' then redis.call('ZREM', key.by_case(task.tenant, task.case), task.id) end
+  if task.parent ~= '' then redis.call('ZREM', key.children(task.parent), task.id) end
+  redis.call('DEL', key.task(task.id), key.children(task.id), key.held(task.id))
 end
-return report
+
+for _, id in ipairs(ARGV) do
+  local due = redis.call('ZSCORE', key.expiring(), id)
+  if due and tonumber(due) <= now() then
+    local task = load(id)
+    if task then forget(task) end
+    redis.call('ZREM', key.expiring(), id)
+    forgotten = forgotten + 1
+  end
+end
+return forgotten

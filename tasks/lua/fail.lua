@@ -4,9 +4,9 @@
 
 local id, run, worker, lane, states, problem, retention = unpack(ARGV)
 local task = load(id)
-if not holds(task, run, states) then
+if not holds(task, run, worker, states) then
   redis.call('SREM', key.acks(worker, lane), id)
-  return (task and task.status == 'failed' and task.run == tonumber(run)) and 'done' or 'lost'
+  return (task and task.status == 'failed' and task.run == tonumber(run) and task.worker == worker) and 'done' or 'lost'
 end
 
 settle(task, worker)

@@ -8,7 +8,8 @@
 local RECENT_EVENTS = 10000
 local LOG_BYTES = 16384
 local STATS_TTL_S = 8 * 24 * 3600
-local DAY_MS = 86400000
+-- The record outlives its day of expiry, so that whoever forgets it still knows where it is listed.
+local SPARE_MS = 30 * 86400000
 
 local now_ms, last_seq
 
@@ -41,7 +42,8 @@ end
 -- ---------------------------------------------------------------------------------------------- the record
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
-  'crashes', 'worker', 'token', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'progress',
+  'crashes', 'worker', 'token', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at', 'forget',
+  'progress',
   'kids_total', 'log'}
 
 -- The fields of a record that moves need, as a table; nil where there is no such task. Changes are collected with
@@ -192,6 +194,7 @@ local function numbers(task_key, ...)
   return unpack(values)
 end
 
+-- Returns whether there was one.
 local function queue_next_held_child(parent_id)
   local id = redis.call('LPOP', key.held(parent_id))
   while id do
@@ -199,10 +202,12 @@ local function queue_next_held_child(parent_id)
     if child and child.status == 'queued' then
       set(child, 'queued', whole(now()))
       save(child)
-      return push(child)
+      push(child)
+      return true
     end
     id = redis.call('LPOP', key.held(parent_id))
   end
+  return false
 end
 
 local function tell_parent(parent)
@@ -245,16 +250,17 @@ end
 
 local function expire_with_its_children(task, retention_ms)
   redis.call('ZADD', key.expiring(), now() + retention_ms, task.id)
-  redis.call('PEXPIRE', key.task(task.id), retention_ms + DAY_MS)
+  redis.call('PEXPIRE', key.task(task.id), retention_ms + SPARE_MS)
   if task.kids_total == '' then return end
-  redis.call('PEXPIRE', key.children(task.id), retention_ms + DAY_MS)
-  redis.call('PEXPIRE', key.held(task.id), retention_ms + DAY_MS)
+  redis.call('PEXPIRE', key.children(task.id), retention_ms + SPARE_MS)
+  redis.call('PEXPIRE', key.held(task.id), retention_ms + SPARE_MS)
 end
 
 -- What every end has in common: the clock stops, the record gets its day of expiry.
 local function finish(task, to, retention_ms)
+  if task.forget == '1' then retention_ms = 0 end
   set(task, 'finished', whole(now()))
-  unset(task, 'cancel', 'awaiting', 'eta', 'token')
+  unset(task, 'cancel', 'awaiting', 'eta', 'token', 'raised', 'raised_at')
   move(task, to)
   expire_with_its_children(task, retention_ms)
   count(task, to)
@@ -282,7 +288,7 @@ end
 -- Out of its lane, a task stands in the lane of its own priority again.
 local function lower(task)
   if task.raised == '' then return end
-  unset(task, 'raised')
+  unset(task, 'raised', 'raised_at')
   task.lane = task.queue .. '.' .. task.priority
 end
 
@@ -290,6 +296,7 @@ end
 local function recover(task, cause, retention_ms)
   if task.cancel == '1' then return cancelled(task, retention_ms) end
   set(task, 'queued', whole(now()))
+  unset(task, 'worker', 'token')
   move(task, 'queued')
   push(task, true)
   tell(task, 'recovered', cjson.encode({cause = cause, attempt = task.retries + 1, run = task.run,
@@ -297,7 +304,21 @@ local function recover(task, cause, retention_ms)
   save(task)
 end
 
--- True where `run` is the run that the record says is going on; any other run was superseded and may not write.
-local function holds(task, run, states)
-  return task and task.run == tonumber(run) and allowed(task, states)
+-- True where this is the run, and the worker, that the record says is going on; any other was superseded and may not
+-- write.
+local function holds(task, run, worker, states)
+  return task and task.run == tonumber(run) and task.worker == worker and allowed(task, states)
+end
+
+-- What a worker was given and will not do goes back to the head of its lane. Whether its run began is the record's
+-- to say: the worker may not have heard.
+local function give_back(id, lane, worker, cause, retention)
+  local task = load(id)
+  if not task or FINAL[task.status] then
+    redis.call('HDEL', key.messages(lane), id)
+  elseif task.status == 'queued' or task.awaiting == 'due' then
+    push(task, true)
+  elseif task.status == 'running' and task.worker == worker then
+    recover(task, cause, retention)
+  end
 end

@@ -12,7 +12,8 @@ redis.call('PERSIST', key.task(id))
 redis.call('ZREM', key.expiring(), id)
 for _, of_parent in ipairs({key.children(id), key.held(id)}) do redis.call('PERSIST', of_parent) end
 unset(task, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel', 'progress',
-  'progress_message', 'progress_seq', 'result', 'result_place')
+  'progress_message', 'progress_seq', 'result', 'result_place', 'aborted', 'on_error', 'awaiting')
+if task.kids_total ~= '' then set(task, 'requeued', '1') end
 set(task, 'queued', whole(now()))
 lower(task)
 move(task, 'queued')

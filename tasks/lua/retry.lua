@@ -5,7 +5,7 @@
 
 local id, run, worker, lane, states, wait, problem, retention, counted = unpack(ARGV)
 local task = load(id)
-if not holds(task, run, states) then
+if not holds(task, run, worker, states) then
   redis.call('SREM', key.acks(worker, lane), id)
   return 'lost'
 end

@@ -18,7 +18,7 @@ end
 local function parent_gave_up()
   if task.parent == '' then return false end
   local parent = redis.call('HMGET', key.task(task.parent), 'status', 'aborted')
-  return parent[1] == 'cancelled' or parent[2] == '1'
+  return FINAL[parent[1]] or parent[2] == '1'
 end
 
 local function answer()
@@ -32,6 +32,8 @@ local function begin_or_go_on()
   set(task, 'attempt', task.retries + 1)
   set(task, 'worker', worker)
   set(task, 'token', token)
+  -- A worker that was taken for dead and woke up is held to what it begins.
+  redis.call('SADD', key.acks(worker, lane), id)
   unset(task, 'eta', 'awaiting')
   if task.status == 'running' then return end
   unset(task, 'progress', 'progress_message', 'progress_seq')

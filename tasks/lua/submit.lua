@@ -9,18 +9,15 @@
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local STRIDE, FIRST = 13, 5
 
-local function tasks()
-  local i = FIRST - STRIDE
-  return function()
-    i = i + STRIDE
-    if i > #ARGV then return nil end
-    local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
-      tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
-      options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
-      run = 0, retries = 0, log = '', status = '', written = {}, removed = {}}
-    task.lane = task.queue .. '.' .. task.priority
-    return task
-  end
+local tasks, tenants = {}, {}
+for i = FIRST, #ARGV, STRIDE do
+  local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
+    tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
+    options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
+    run = 0, retries = 0, log = '', status = '', written = {}, removed = {}}
+  task.lane = task.queue .. '.' .. task.priority
+  task.is_known = redis.call('EXISTS', key.task(task.id)) == 1
+  tasks[#tasks + 1], tenants[task.tenant] = task, true
 end
 
 local function remembered()
@@ -35,7 +32,9 @@ end
 
 local function full_lane()
   local more = {}
-  for task in tasks() do more[task.lane] = (more[task.lane] or 0) + 1 end
+  for _, task in ipairs(tasks) do
+    if not task.is_known then more[task.lane] = (more[task.lane] or 0) + 1 end
+  end
   for lane, added in pairs(more) do
     if redis.call('LLEN', key.lane(lane)) + added > max_waiting then return lane end
   end
@@ -43,7 +42,7 @@ end
 
 local function orphaned()
   local checked = {}
-  for task in tasks() do
+  for _, task in ipairs(tasks) do
     if task.parent ~= '' and not checked[task.parent] then
       checked[task.parent] = true
       if redis.call('HGET', key.task(task.parent), 'status') ~= 'running' then return true end
@@ -100,10 +99,9 @@ local lane = full_lane()
 if lane then return {'full', lane} end
 if orphaned() then return {'orphan'} end
 
-local answer, tenants = {'queued'}, {}
-for task in tasks() do
-  if redis.call('EXISTS', key.task(task.id)) == 0 then create(task) end
-  tenants[task.tenant] = true
+local answer = {'queued'}
+for _, task in ipairs(tasks) do
+  if not task.is_known then create(task) end
   answer[#answer + 1] = task.id
 end
 for tenant in pairs(tenants) do redis.call('SADD', key.tenants(), tenant) end

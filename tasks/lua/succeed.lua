@@ -4,9 +4,9 @@
 
 local id, run, worker, lane, states, retention, result, place = unpack(ARGV)
 local task = load(id)
-if not holds(task, run, states) then
+if not holds(task, run, worker, states) then
   redis.call('SREM', key.acks(worker, lane), id)
-  return (task and task.status == 'succeeded' and task.run == tonumber(run)) and 'done' or 'lost'
+  return (task and task.status == 'succeeded' and task.run == tonumber(run) and task.worker == worker) and 'done' or 'lost'
 end
 
 -- The case keeps the latest result of each kind longer than the task itself is kept.

@@ -230,7 +230,7 @@ def test_a_superseded_run_cannot_write(ledger: Ledger) -> None:
     task = a_task()
     ledger.submit([task])
     old = begun(ledger, task)
-    ledger.hand_back(old, begun=True)
+    ledger.hand_back(old)
     new = begun(ledger, task, 2, worker="w-other")
 
     assert ledger.progress(old, 90, "") == "lost"
@@ -292,6 +292,69 @@ def test_what_a_live_worker_doesnt_know_of_is_reclaimed(ledger: Ledger) -> None:
     assert ledger.reclaim(WORKER, [known.task_id]) == 1
 
     assert fetched_ids(ledger) == [lost.task_id]
+
+
+def test_a_run_that_a_live_worker_lost_is_begun_again(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    lost = begun(ledger, task)
+
+    assert ledger.reclaim(WORKER, []) == 1
+
+    assert log(ledger, task.task_id) == ["queued", "running", "recovered"]
+    assert not ledger.fail(lost, ERROR), "the lost run can't make a dead letter of its successor"
+    assert ledger.succeed(begun(ledger, task, 2), "{}")
+
+
+def test_a_task_that_no_worker_knows_is_a_dead_letter(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    fetched_ids(ledger)
+
+    assert ledger.reject(hold(task), ERROR)
+
+    assert status(ledger, task.task_id) == "failed"
+    assert ledger.requeue(task.task_id) == "queued"
+
+
+def test_a_worker_that_leaves_gives_back_all_it_holds(ledger: Ledger) -> None:
+    running, fetched = a_task(), a_task()
+    ledger.submit([running, fetched])
+    ledger.beat(WORKER, {})
+    begun(ledger, running)
+    fetched_ids(ledger)
+
+    ledger.retire(WORKER)
+
+    assert set(fetched_ids(ledger, worker="w-other")) == {running.task_id, fetched.task_id}
+    assert ledger.client.zscore(ledger.keys.of("heartbeats"), WORKER) is None
+
+
+def test_held_children_are_drawn_also_when_no_sibling_is_left(ledger: Ledger) -> None:
+    parent = a_task()
+    ledger.submit([parent])
+    held = begun(ledger, parent)
+    first, *others = [a_task(parent_id=parent.task_id, held=number > 0) for number in range(4)]
+    ledger.submit([first])
+    ledger.succeed(begun(ledger, first), "{}")
+    ledger.submit(others)
+    assert fetched_ids(ledger) == []
+
+    ledger.await_children(held, in_lane=2)
+
+    assert fetched_ids(ledger) == [others[0].task_id, others[1].task_id]
+
+
+def test_a_running_task_that_is_to_be_forgotten_is_so_when_it_ends(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    held = begun(ledger, task)
+    ledger._call("forget", task.task_id, "default")
+    assert ledger.expired() == {}
+
+    ledger.succeed(held, "{}")
+
+    assert ledger.expired() == {task.task_id: "default"}
 
 
 def test_children_are_counted_exactly_and_wake_their_parent(ledger: Ledger) -> None:
@@ -378,7 +441,7 @@ def test_an_expired_task_leaves_nothing_behind(client: redis.Redis, settings: Se
     ledger.submit([task])
     ledger.fail(begun(ledger, task), ERROR)
 
-    wait_until(lambda: ledger.expire()[0] == 1, "the task is expired")
+    wait_until(lambda: ledger.expire(ledger.expired()) == 1, "the task is expired")
 
     left = {key.decode() for key in client.scan_iter()}
     kept = {"despacho:seq", "despacho:tenants", "despacho:recent:default"}

@@ -328,7 +328,7 @@ def test_an_interrupt_waits_until_a_call_to_redis_is_done(client: redis.Redis, s
         interrupts.enter(held)
         try:
             with interrupts.held_back():
-                interrupts.interrupt(held.task_id, Cancelled)
+                interrupts.interrupt(held, Cancelled)
                 shielded.set("despacho:seq", "1")
                 told.append("the call was done")
             told.append("never")
@@ -368,9 +368,44 @@ def test_interrupted_calls_never_get_the_answer_of_another(client: redis.Redis, 
             thread.start()
         wait_until(lambda: len(interrupts.holds()) == 4, "all four call Redis")
         for held in started:
-            interrupts.interrupt(held.task_id, Cancelled)
+            interrupts.interrupt(held, Cancelled)
         for thread in threads:
             thread.join(5)
 
     assert not wrong
     shielded.close()
+
+
+def test_a_task_type_without_an_actor_is_a_dead_letter_that_says_so(shop: Shop) -> None:
+    worker = shop.open(lambda run, payload: AnyResult())
+    del worker.broker.actors["other.work"]
+
+    task_id = shop.submit(task_name="other.work")
+
+    shop.ends(task_id, "failed")
+    assert record(shop.ledger, task_id).error["type"] == "ActorNotFound"  # type: ignore[index]
+    wait_until(lambda: not worker.broker.held, "the worker holds nothing")
+
+
+def test_a_task_that_comes_back_to_the_same_worker_runs_there(shop: Shop) -> None:
+    """A worker is taken for dead while it works; its task is given to it again, and the older run counts no more."""
+    runs: list[int] = []
+    older_may_end = Event()
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        runs.append(run.number)
+        if run.number == 1:
+            older_may_end.wait(10)
+        return AnyResult.model_validate({"run": run.number})
+
+    worker = shop.open(work, threads=2)
+    task_id = shop.submit()
+    wait_until(lambda: runs == [1], "the first run goes on")
+    shop.ledger.reclaim(worker.broker.worker, [])
+
+    shop.ends(task_id, "succeeded")
+    older_may_end.set()
+
+    wait_until(lambda: not worker.broker.held, "both runs have ended")
+    assert runs == [1, 2]
+    assert record(shop.ledger, task_id).result == {"run": 2}

@@ -241,3 +241,17 @@ def _command_line(entry: Path) -> str:
         return (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def test_a_cancelled_batch_that_is_run_again_does_what_was_left(api: Client) -> None:
+    wanted = {"cases": cases(60), "operations": ["triage", "embeddings"], "max_parallel": 2}
+    task_id = api.submit("batch.process_cases", args=[], kwargs=wanted)
+    wait_until(lambda: api.record(task_id)["progress"] > 0, "the batch is on its way")
+    api.delete(f"/api/tasks/{task_id}")
+    api.until(task_id, "cancelled")
+    wait_until(lambda: (api.record(task_id)["children"] or {})["pending"] == 0, "its cases have ended")
+
+    assert api.post(f"/api/tasks/retry/{task_id}").status_code == 202
+
+    wait_until(lambda: api.record(task_id)["status"] == "succeeded", "the batch ends", 60)
+    assert_all_ended_once(api, task_id, 60)

@@ -40,7 +40,7 @@ def test_workers_may_drain_before_they_are_killed(tmp_path: Path) -> None:
 
     graces = {spec.grace_s for spec in program(settings, tmp_path) if spec.stage is Stage.WORK}
 
-    assert graces == {31.0}
+    assert graces == {34.0}
 
 
 def test_a_stop_takes_a_quarter_of_a_minute_at_most(tmp_path: Path) -> None:

@@ -1,0 +1,10 @@
+-- Which ended tasks are to be forgotten: the caller deletes their files, then expires them.
+-- ARGV: how many at most
+-- Returns {id, tenant, ...}.
+
+local report = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring(), '-inf', now(), 'LIMIT', 0, tonumber(ARGV[1]))) do
+  report[#report + 1] = id
+  report[#report + 1] = redis.call('HGET', key.task(id), 'tenant') or ''
+end
+return report
