@@ -163,9 +163,13 @@ class Bridge:
         except TimeoutError:
             raise Unavailable("the subscription was not acknowledged") from None
 
-    async def resubscribed(self, watcher: Watcher) -> None:
-        """Wait until a channel that had a gap is heard again."""
-        await self._channels[watcher.channel].heard.wait()
+    async def is_heard_again(self, watcher: Watcher, within_s: float) -> bool:
+        """Wait until a channel that had a gap is heard again; false where that takes longer."""
+        try:
+            await asyncio.wait_for(self._channels[watcher.channel].heard.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
 
     async def _send(self, verb: str, name: str) -> None:
         """Ask the server; a connection that is down asks for everything that is watched when it comes back."""

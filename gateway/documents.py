@@ -39,7 +39,9 @@ async def upload(request: Request, identity: Identity) -> Response:
         file, case_id = _fields(form)
         _check_size(file, known.settings.max_document_bytes)
         document = await run_in_threadpool(_store, known, identity.tenant, case_id, file)
-    kept = await known.cases.add_document(identity.tenant, document)
+        kept = await known.cases.add_document(identity.tenant, document)
+        # Again, now that they have a user: the last other one may have been deleted since, with the bytes.
+        await run_in_threadpool(_keep_bytes, known, identity.tenant, kept.sha256, file)
     headers = {"Location": f"/api/documents/{kept.document_id}"}
     return Json(kept.as_json(), 201, headers)
 
@@ -89,13 +91,17 @@ def _check_size(file: UploadFile, most: int) -> None:
 
 def _store(known: Services, tenant: str, case_id: str, file: UploadFile) -> Document:
     sha256, size = _digest(file.file)
+    _keep_bytes(known, tenant, sha256, file)
+    filename = (file.filename or "document").replace("\0", "")[:255]
+    media_type = (file.content_type or "application/octet-stream")[:255]
+    return new_document(case_id, sha256, size, media_type, filename)
+
+
+def _keep_bytes(known: Services, tenant: str, sha256: str, file: UploadFile) -> None:
     place = document_place(tenant, sha256)
     if not known.blobs.exists(place):
         file.file.seek(0)
         known.blobs.write(place, _chunks(file.file))
-    filename = (file.filename or "document").replace("\0", "")[:255]
-    media_type = (file.content_type or "application/octet-stream")[:255]
-    return new_document(case_id, sha256, size, media_type, filename)
 
 
 def _digest(file: IO[bytes]) -> tuple[str, int]:

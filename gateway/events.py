@@ -68,7 +68,8 @@ class Stream:
                     return
                 else:
                     break
-            await bridge.resubscribed(watcher)
+            while not await bridge.is_heard_again(watcher, KEEP_ALIVE_S):
+                yield None
 
     async def _is_over(self, seq: int) -> bool:
         """A task that was run again goes on: its old end is not the end of the stream."""

@@ -18,6 +18,7 @@ from gateway.bridge import CLOSED, GAP, Frame
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import (
+    LONGEST_WAIT_S,
     BulkRequest,
     TaskRequest,
     idempotency,
@@ -116,7 +117,7 @@ async def _until_final(known: Services, task_id: str) -> None:
             if item is CLOSED:
                 return
             if item is GAP:
-                await known.bridge.resubscribed(watcher)
+                await known.bridge.is_heard_again(watcher, LONGEST_WAIT_S)
 
 
 # ----------------------------------------------------------------------------------------------- reading

@@ -6,6 +6,7 @@ repeat), a gateway must give up quickly (its caller waits), and a listener must 
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import redis
@@ -74,5 +75,9 @@ def connect_async_listener(settings: Settings) -> redis.asyncio.Redis:
 
 
 def _keepalive(settings: Settings) -> dict[str, Any]:
-    """A dead peer of a silent subscription is noticed by TCP; a Unix socket has no such thing."""
-    return {} if settings.redis_url.startswith("unix:") else {"socket_keepalive": True}
+    """A dead peer of a silent subscription is noticed by TCP, within a minute; a Unix socket has no such thing."""
+    if settings.redis_url.startswith("unix:"):
+        return {}
+    probes = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+    options = {getattr(socket, name): value for name, value in probes.items() if hasattr(socket, name)}
+    return {"socket_keepalive": True, "socket_keepalive_options": options}
