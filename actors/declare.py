@@ -40,10 +40,14 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
 
     def perform() -> None:
         run = _current_run()
-        payload = _payload(spec, run)
-        result = declared.work(run, payload, tools)
-        if result is not None:
-            _keep_result(run, result, tools)
+        try:
+            result = declared.work(run, _payload(spec, run), tools)
+            if result is not None:
+                _keep_result(run, result, tools)
+        finally:
+            # Before anything outside of the actor runs: an interrupt in there could leave a lock behind, such as
+            # that of a log handler.
+            broker.interrupts.leave(run.hold)
 
     perform.__name__ = declared.work.__name__
     periodic = {"periodic": cron(declared.schedule)} if declared.schedule else {}

@@ -221,6 +221,8 @@ class Bridge:
         channel = self._channels.get(name)
         if kind == UNSUBSCRIBE:
             self._leaving[name] -= 1
+            if self._leaving[name] <= 0:
+                del self._leaving[name]
         elif channel is None:
             return
         elif kind == SUBSCRIBE and self._leaving[name] <= 0:

@@ -38,10 +38,10 @@ async def upload(request: Request, identity: Identity) -> Response:
     async with _Form(request, known.settings.max_document_bytes) as form:
         file, case_id = _fields(form)
         _check_size(file, known.settings.max_document_bytes)
-        document = await run_in_threadpool(_store, known, identity.tenant, case_id, file)
-        kept = await known.cases.add_document(identity.tenant, document)
-        # Again, now that they have a user: the last other one may have been deleted since, with the bytes.
-        await run_in_threadpool(_keep_bytes, known, identity.tenant, kept.sha256, file)
+        document = await run_in_threadpool(_describe, case_id, file)
+        async with known.cases.bytes_guarded(identity.tenant, document.sha256):
+            await run_in_threadpool(_keep_bytes, known, identity.tenant, document.sha256, file)
+            kept = await known.cases.add_document(identity.tenant, document)
     headers = {"Location": f"/api/documents/{kept.document_id}"}
     return Json(kept.as_json(), 201, headers)
 
@@ -59,7 +59,7 @@ class _Form:
         body = bounded(self._request, self._most + FORM_OVERHEAD)
         try:
             self._form = await MultiPartParser(self._request.headers, body, max_files=1, max_fields=4).parse()
-        except (MultiPartException, KeyError) as error:
+        except (MultiPartException, KeyError, UnicodeError, LookupError) as error:
             raise HTTPException(400, f"The form can't be read: {error}") from None
         return self._form
 
@@ -89,12 +89,15 @@ def _check_size(file: UploadFile, most: int) -> None:
         raise HTTPException(413, f"A document may have at most {most} bytes.")
 
 
-def _store(known: Services, tenant: str, case_id: str, file: UploadFile) -> Document:
+def _describe(case_id: str, file: UploadFile) -> Document:
     sha256, size = _digest(file.file)
-    _keep_bytes(known, tenant, sha256, file)
-    filename = (file.filename or "document").replace("\0", "")[:255]
-    media_type = (file.content_type or "application/octet-stream")[:255]
+    filename = _clean(file.filename or "document")
+    media_type = _clean(file.content_type or "application/octet-stream")
     return new_document(case_id, sha256, size, media_type, filename)
+
+
+def _clean(text: str) -> str:
+    return text.encode(errors="replace").decode().replace("\0", "")[:255]
 
 
 def _keep_bytes(known: Services, tenant: str, sha256: str, file: UploadFile) -> None:
@@ -135,6 +138,8 @@ async def content(request: Request, identity: Identity) -> Response:
     """The bytes, always as a download: a hostile HTML document must not run on the service's origin."""
     document = await _document(request, identity)
     path = services(request).blobs.path(document_place(identity.tenant, document.sha256))
+    if not path.is_file():
+        raise NotFound("the document's bytes are gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
         "Content-Security-Policy": "sandbox",
@@ -162,10 +167,10 @@ async def delete(request: Request, identity: Identity) -> Response:
 
 async def forget_document(known: Services, tenant: str, document: Document) -> None:
     """Forget a document and its text, and its bytes where no other document has the same."""
-    unused = await known.cases.remove_document(tenant, document)
     await run_in_threadpool(known.blobs.delete, text_place(tenant, document.document_id))
-    if unused:
-        await run_in_threadpool(known.blobs.delete, document_place(tenant, document.sha256))
+    async with known.cases.bytes_guarded(tenant, document.sha256):
+        if await known.cases.remove_document(tenant, document):
+            await run_in_threadpool(known.blobs.delete, document_place(tenant, document.sha256))
 
 
 ROUTES = [

@@ -23,6 +23,7 @@ from gateway.services import Services, services
 from gateway.sse import END, KEEP_ALIVE, KEEP_ALIVE_S, RETRY, EventStream
 from tasks.api_keys import Identity
 from tasks.errors import InvalidInput
+from tasks.reader import EVENTS_AT_ONCE
 from tasks.record import Event
 
 Load = Callable[[int], Awaitable[list[Event]]]
@@ -55,9 +56,12 @@ class Stream:
     async def _frames(self, bridge: Bridge, watcher: Watcher, told: _Told) -> AsyncIterator[Frame | None]:
         """The frames to tell; `None` where the silence is long enough to say so."""
         while True:
-            for event in await self.load(told.seq):
-                if told.is_new(event):
-                    yield Frame(event)
+            history = await self.load(told.seq)
+            while history:
+                for event in history:
+                    if told.is_new(event):
+                        yield Frame(event)
+                history = await self.load(told.seq) if len(history) >= EVENTS_AT_ONCE else []
             async for item in _live(watcher):
                 if item is None:
                     yield None

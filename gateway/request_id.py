@@ -4,14 +4,16 @@ of the service carries; a fault of ours becomes a 500 that names this id. Pure A
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.problems import on_fault
 
+log = logging.getLogger(__name__)
 _SANE = re.compile(rb"^[A-Za-z0-9._:/+=-]{1,128}$")
 
 
@@ -41,6 +43,8 @@ class RequestId:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.debug("request %s: the client hung up", request_id)
         except Exception as error:
             if started:
                 raise

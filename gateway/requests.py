@@ -147,9 +147,14 @@ def preferred_wait_s(request: Request) -> int | None:
     """`N` of `Prefer: wait=N` (RFC 7240), at most 60."""
     for preference in request.headers.get("prefer", "").split(","):
         name, _, value = preference.strip().partition("=")
-        if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
+        if name.strip().lower() == "wait" and _is_number(value.strip()):
             return min(int(value), LONGEST_WAIT_S)
     return None
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is a short whole number in plain digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 6
 
 
 def query_number(request: Request, name: str, default: int, most: int) -> int:
@@ -157,7 +162,7 @@ def query_number(request: Request, name: str, default: int, most: int) -> int:
     raw = request.query_params.get(name)
     if raw is None:
         return default
-    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:12]) <= most:
+    if not _is_number(raw) or not 1 <= int(raw) <= most:
         raise InvalidInput.of(name, f"must be a whole number from 1 to {most}")
     return int(raw)
 

@@ -22,7 +22,7 @@ import redis
 from dramatiq import Broker, Consumer, Message
 from dramatiq.broker import MessageProxy
 from dramatiq.common import q_name
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import CurrentMessage
 from periodiq import PeriodiqMiddleware
 
@@ -219,8 +219,8 @@ class LaneConsumer(Consumer):
     def _take(self, raw: bytes) -> None:
         try:
             delivery = Delivery(Message.decode(raw), self._broker.worker)
-        except (DecodeError, KeyError, ValueError, TypeError):
-            log.exception("a message that no worker can read was left to the next sweep")
+        except Exception:
+            log.exception("a message that no worker can read is made anew by the next reclaim")
             return
         if delivery.hold not in self._broker.held:
             self._broker.held[delivery.hold] = delivery

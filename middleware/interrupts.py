@@ -102,6 +102,15 @@ class Interrupts:
         if late is not None:
             raise late
 
+    def claim(self, hold: Hold) -> bool:
+        """The run's own code is about to raise an interrupt. False where one is on its way already."""
+        with self._lock:
+            running = self._running.get(hold)
+            if running is None or running.interrupted:
+                return False
+            running.interrupted = True
+            return True
+
     def holds(self) -> list[Hold]:
         """The runs that are going on just now."""
         with self._lock:

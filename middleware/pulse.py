@@ -104,7 +104,7 @@ class Pulse:
         raise_aged = now >= self._ageing_at
         if raise_aged:
             self._ageing_at = now + self._ageing_every_s
-        chores = self._ledger.do_chores(raise_aged=raise_aged)
+        chores = self._ledger.do_chores(self._worker, raise_aged=raise_aged)
         if chores.following_ms is not None:
             self._chores_at = min(self._chores_at, monotonic() + chores.following_ms / 1_000)
         for worker, held in chores.dead.items():

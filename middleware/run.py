@@ -15,6 +15,7 @@ from dramatiq import Message
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Interrupt
 
+from middleware.interrupts import Interrupts
 from tasks.errors import Unavailable
 from tasks.ledger import Hold, Ledger, Started
 
@@ -120,6 +121,7 @@ class Run:
     hold: Hold
     started: Started
     ledger: Ledger
+    interrupts: Interrupts
     progress_interval_s: float
     result: str = ""
     place: str = ""
@@ -160,9 +162,9 @@ class Run:
             answer = self.ledger.progress(self.hold, min(max(percent, 0.0), 100.0), message[:500])
         except Unavailable:
             return
-        if answer == "cancel":
+        if answer == "cancel" and self.interrupts.claim(self.hold):
             raise Cancelled
-        if answer == "lost":
+        if answer == "lost" and self.interrupts.claim(self.hold):
             raise Superseded
 
     def _may_tell(self) -> bool:

@@ -36,7 +36,7 @@ class Status(Middleware):
         if started is None:
             message.outcome = LetGo()
             raise SkipMessage("the run may not begin")
-        message.run = Run(message.hold, started, self._ledger, self._progress_interval_s)
+        message.run = Run(message.hold, started, self._ledger, self._interrupts, self._progress_interval_s)
 
     def _start(self, delivery: Delivery) -> Started | None:
         """Whatever goes wrong here must not let the actor run: Dramatiq would go on after any other exception."""

@@ -224,7 +224,7 @@ class Identities:
         name = self._keys.of("ticket", digest=digest(secret))
         with redis_faults():
             raw = await self._client.hgetall(name)
-        if not raw or not hmac.compare_digest(raw[b"path"].decode(), path):
+        if not raw or not hmac.compare_digest(raw[b"path"], path.encode()):
             return None
         if b"used" not in raw:
             pipe = self._client.pipeline(transaction=True)

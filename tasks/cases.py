@@ -5,17 +5,19 @@ The gateway writes them through `CaseStore`; actors read them through `CaseFile`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import redis
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
+from redis.exceptions import LockError
 
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
-from tasks.errors import InvalidInput, NotFound
+from tasks.errors import InvalidInput, NotFound, Unavailable
 from tasks.ids import new_id
 from tasks.keys import Keys
 from tasks.ledger import redis_faults
@@ -24,6 +26,7 @@ from tasks.record import compact_json
 from tasks.settings import Settings
 
 MOST_DOCUMENTS = 1_000
+GUARD_S = 30.0
 _CONVERSATION: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(Conversation)
 _LATEST = b"latest:"
 
@@ -183,6 +186,21 @@ class CaseStore:
         return documents
 
     # --------------------------------------------------------------------------------------- documents
+
+    @asynccontextmanager
+    async def bytes_guarded(self, tenant: str, sha256: str) -> AsyncIterator[None]:
+        """Let nobody else store or delete these bytes meanwhile: an upload that finds them must not lose them to the
+        deletion of their last other user."""
+        name = self._keys.of("blob_guard", tenant=tenant, digest=sha256)
+        with redis_faults():
+            guard = self._client.lock(name, timeout=GUARD_S, blocking_timeout=GUARD_S)
+            if not await guard.acquire():
+                raise Unavailable("the same bytes are being stored")
+        try:
+            yield
+        finally:
+            with redis_faults(), suppress(LockError):
+                await guard.release()
 
     async def add_document(self, tenant: str, document: Document) -> Document:
         """Keep what is known of an uploaded file; the same bytes in the same case are the same document."""

@@ -250,12 +250,13 @@ class Ledger:
         told = compact_json(description) if description is not None else ""
         return bool(self._call("beat", worker, told, description_ttl_ms, self._lease_ms))
 
-    def do_chores(self, *, raise_aged: bool = False) -> Chores:
+    def do_chores(self, worker: str = "", *, raise_aged: bool = False) -> Chores:
         """Queue what has become due, take back what dead workers held, and, where asked, move up what has waited
-        too long."""
+        too long; where a worker is named, only while it holds the lease on the chores."""
         settings, lanes = self._settings, self.catalog.lanes
         following_ms, *report = self._call(
             "do_chores",
+            worker,
             allowed_from(Move.DUE),
             PROMOTE_AT_ONCE,
             int(settings.heartbeat_timeout_s * 1_000),

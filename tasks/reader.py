@@ -27,6 +27,7 @@ from tasks.statistics import Figures, aggregate, ended
 WINDOW_S = 3_600
 FIRST_EVENTS = 200
 """What a stream of all tasks begins with for who has seen none of them."""
+EVENTS_AT_ONCE = 500
 SCANNED_AT_MOST = 2_000
 CHUNK = 200
 
@@ -186,16 +187,19 @@ class Reader:
     # ------------------------------------------------------------------------------------------ events
 
     async def recent_events(self, tenants: Sequence[str], after_seq: int) -> list[Event]:
-        """The events of these tenants after a number, oldest first, as far back as they are kept; to who has none
-        yet (0), the latest."""
+        """The next events of these tenants after a number, oldest first, as far back as they are kept; to who has
+        none yet (0), the latest."""
         pipe = self.client.pipeline(transaction=False)
         for tenant in tenants:
-            count = None if after_seq else FIRST_EVENTS
-            pipe.xrevrange(self.keys.of("recent", tenant=tenant), min=f"({after_seq}-0", count=count)
+            key = self.keys.of("recent", tenant=tenant)
+            if after_seq:
+                pipe.xrange(key, min=f"({after_seq}-0", count=EVENTS_AT_ONCE)
+            else:
+                pipe.xrevrange(key, count=FIRST_EVENTS)
         with redis_faults():
             streams = await pipe.execute()
         found = [parse_message(entry[b"e"]) for entries in streams for _, entry in entries]
-        events = sorted(found, key=lambda event: event.seq)
+        events = sorted(found, key=lambda event: event.seq)[: EVENTS_AT_ONCE if after_seq else None]
         return [event async for event in self._with_outcome(events)]
 
     async def _with_outcome(self, events: list[Event]) -> AsyncIterator[Event]:

@@ -6,7 +6,7 @@
 local id, run, worker, lane, states, on_error, in_lane = unpack(ARGV)
 local task = load(id)
 if not holds(task, run, worker, states) then
-  redis.call('SREM', key.acks(worker, lane), id)
+  give_up_hold(task, id, worker, lane)
   return 'lost'
 end
 settle(task, worker)

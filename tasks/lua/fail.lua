@@ -5,7 +5,7 @@
 local id, run, worker, lane, states, problem, retention = unpack(ARGV)
 local task = load(id)
 if not holds(task, run, worker, states) then
-  redis.call('SREM', key.acks(worker, lane), id)
+  give_up_hold(task, id, worker, lane)
   return (task and task.status == 'failed' and task.run == tonumber(run) and task.worker == worker) and 'done' or 'lost'
 end
 

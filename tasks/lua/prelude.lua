@@ -231,7 +231,9 @@ local function count_child(child, from, to)
   if not FINAL[to] then return end
   local parent = load(child.parent)
   if to == 'failed' and redis.call('HGET', parent_key, 'on_error') == 'abort' then set(parent, 'aborted', '1') end
-  queue_next_held_child(parent.id)
+  -- A child that was held back itself leaves no room for another.
+  local was_held = from == 'queued' and redis.call('LREM', key.held(parent.id), 1, child.id) == 1
+  if not was_held and not FINAL[parent.status] then queue_next_held_child(parent.id) end
   tell_parent(parent)
   save(parent)
 end
@@ -308,6 +310,12 @@ end
 -- write.
 local function holds(task, run, worker, states)
   return task and task.run == tonumber(run) and task.worker == worker and allowed(task, states)
+end
+
+-- A superseded run gives up its worker's hold, unless the same worker was given the task again meanwhile.
+local function give_up_hold(task, id, worker, lane)
+  local given_again = task and (task.status == 'queued' or (task.status == 'running' and task.worker == worker))
+  if not given_again then redis.call('SREM', key.acks(worker, lane), id) end
 end
 
 -- What a worker was given and will not do goes back to the head of its lane. Whether its run began is the record's

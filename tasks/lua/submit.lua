@@ -52,7 +52,7 @@ end
 
 local function due_time(task)
   if task.delay ~= '' then return now() + tonumber(task.delay) end
-  if task.eta ~= '' then return tonumber(task.eta) end
+  if task.eta ~= '' then return math.max(tonumber(task.eta), now()) end
   return now()
 end
 

@@ -5,7 +5,7 @@
 local id, run, worker, lane, states, retention, result, place = unpack(ARGV)
 local task = load(id)
 if not holds(task, run, worker, states) then
-  redis.call('SREM', key.acks(worker, lane), id)
+  give_up_hold(task, id, worker, lane)
   return (task and task.status == 'succeeded' and task.run == tonumber(run) and task.worker == worker) and 'done' or 'lost'
 end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -96,6 +97,28 @@ def test_a_document_is_kept_once_and_given_back(api: Client, settings: Settings)
     assert files[0].exists(), "the other case still uses the bytes"
     assert api.delete(f"/api/documents/{again.json()['document_id']}").status_code == 204
     assert not files[0].exists()
+
+
+def test_a_case_may_be_called_like_a_part_of_another(api: Client, worker: LaneWorker) -> None:
+    upload(api, b"texto", case_id="case-1")
+    put_case(api, "case-1:documents")
+    api.until(api.submit(args=["case-1:documents"]), "succeeded")
+
+    assert api.delete("/api/cases/case-1:documents").status_code == 204
+    assert api.get("/api/cases/case-1:documents").status_code == 404
+    assert upload(api, b"mais texto", case_id="case-1").status_code == 201
+
+
+def test_uploads_and_deletions_of_the_same_bytes_never_lose_a_document(api: Client) -> None:
+    def upload_read_delete(number: int) -> int:
+        document = upload(api, b"os mesmos bytes", case_id=f"case-{number}").json()
+        path = f"/api/documents/{document['document_id']}"
+        status = api.get(f"{path}/content").status_code
+        api.delete(path)
+        return status
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(upload_read_delete, range(90))) == {200}
 
 
 def test_a_form_that_is_none_is_refused(api: Client) -> None:

@@ -8,9 +8,9 @@ import pytest
 import redis
 from dramatiq import Message
 
-from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull
+from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull, Unavailable
 from tasks.ids import child_id, new_id
-from tasks.ledger import Hold, Idempotency, Ledger
+from tasks.ledger import Hold, Idempotency, Ledger, redis_faults
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.stories import (
@@ -470,3 +470,67 @@ def test_event_numbers_grow_over_all_tasks(ledger: Ledger) -> None:
     assert numbers == sorted(set(numbers))
     assert all(number < 2**53 for number in numbers)
     assert json.loads(json.dumps(numbers)) == numbers
+
+
+def test_a_superseded_run_leaves_the_hold_of_its_successor(ledger: Ledger) -> None:
+    """The same worker lost a run and was given the task again: the old run's end must not strand the new one."""
+    task = a_task()
+    ledger.submit([task])
+    old = begun(ledger, task)
+    ledger.reclaim(WORKER, [])
+    fetched_ids(ledger)
+
+    assert not ledger.succeed(old, "{}")
+
+    acks = ledger.keys.of("acks", worker=WORKER, lane="demo.normal")
+    assert ledger.client.sismember(acks, task.task_id)
+
+
+def test_cancelling_held_children_draws_no_others(ledger: Ledger) -> None:
+    parent = a_task()
+    ledger.submit([parent])
+    held = begun(ledger, parent)
+    children = [a_task(parent_id=parent.task_id, held=number > 0) for number in range(5)]
+    ledger.submit(children)
+    ledger.await_children(held, in_lane=1)
+
+    ledger.cancel(children[2].task_id)
+    ledger.cancel(children[3].task_id)
+
+    assert fetched_ids(ledger) == [children[0].task_id]
+
+
+def test_chores_that_come_after_their_lease_are_left_undone(client: redis.Redis, settings: Settings) -> None:
+    ledger = ledger_for(client, settings.model_copy(update={"heartbeat_timeout_s": 0.001}))
+    task = a_task()
+    ledger.submit([task])
+    ledger.beat(WORKER, {})
+    begun(ledger, task)
+
+    wait_until(lambda: not client.exists(ledger.keys.of("chores")), "the lease is over")
+
+    assert ledger.do_chores("w-other").dead == {}
+    assert status(ledger, task.task_id) == "running"
+
+
+@pytest.mark.parametrize("code", ["NOREPLICAS", "MISCONF", "BUSY", "OOM", "MASTERDOWN"])
+def test_a_server_that_takes_no_writes_just_now_is_away(code: str) -> None:
+    with pytest.raises(Unavailable), redis_faults():
+        raise redis.ResponseError(f"{code} not just now")
+    with pytest.raises(redis.ResponseError), redis_faults():
+        raise redis.ResponseError("ERR a fault of ours")
+
+
+def test_a_full_memory_refuses_new_tasks_and_lets_running_ones_end(ledger: Ledger) -> None:
+    running, waiting = a_task(), a_task()
+    ledger.submit([running, waiting])
+    held = begun(ledger, running)
+    ledger.client.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(Unavailable):
+            ledger.submit([a_task()])
+        assert ledger.progress(held, 50, "") == "go_on"
+        assert ledger.succeed(held, "{}")
+        assert ledger.cancel(waiting.task_id) == "cancelled"
+    finally:
+        ledger.client.config_set("maxmemory", "0")

@@ -173,6 +173,30 @@ def test_who_does_not_want_to_wait_longer_gets_the_ticket(api: Client) -> None:
     assert answer.status_code == 202
 
 
+@pytest.mark.parametrize("prefer", ["wait=²", "wait=" + "9" * 5_000, "wait=-1", "wait", "respond-async, wait=0"])
+def test_a_preference_that_makes_no_sense_is_ignored(api: Client, prefer: str) -> None:
+    body = {"task_name": "triage.process_async", "args": ["c"], "kwargs": {"user_message": "oi"}}
+
+    answer = api.post("/api/tasks/queue", json=body, headers=[(b"Prefer", prefer.encode())])  # type: ignore[arg-type]
+
+    assert answer.status_code == 202
+
+
+def test_an_eta_in_the_past_is_now(api: Client, worker: LaneWorker) -> None:
+    answer = api.post(
+        "/api/tasks/queue",
+        json={
+            "task_name": "triage.process_async",
+            "args": ["c"],
+            "kwargs": {"user_message": "oi"},
+            "eta": "1970-01-01T00:00:00Z",
+        },
+    )
+
+    assert answer.json()["status"] == "queued"
+    assert api.until(answer.json()["task_id"], "succeeded")["wait_ms"] < 60_000
+
+
 def test_a_scheduled_task_waits_and_can_be_cancelled(api: Client) -> None:
     task_id = api.submit(countdown=60)
     record = api.record(task_id)

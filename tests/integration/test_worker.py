@@ -409,3 +409,41 @@ def test_a_task_that_comes_back_to_the_same_worker_runs_there(shop: Shop) -> Non
     wait_until(lambda: not worker.broker.held, "both runs have ended")
     assert runs == [1, 2]
     assert record(shop.ledger, task_id).result == {"run": 2}
+
+
+def test_runs_that_are_cancelled_and_run_again_leave_every_thread_alive(shop: Shop) -> None:
+    """Cancellations come from the listener and with the answer to a progress report, at the same time."""
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        while True:
+            run.report(1, "")
+            sleep(0.001)
+
+    worker = shop.open(work, threads=4)
+    ids = [shop.submit() for _ in range(4)]
+    for _ in range(25):
+        wait_until(lambda: all(status(shop.ledger, task_id) == "running" for task_id in ids), "all run")
+        for task_id in ids:
+            shop.ledger.cancel(task_id)
+        for task_id in ids:
+            shop.ends(task_id, "cancelled")
+            shop.ledger.requeue(task_id)
+    wait_until(lambda: all(status(shop.ledger, task_id) == "running" for task_id in ids), "all run again")
+    for task_id in ids:
+        shop.ledger.cancel(task_id)
+    for task_id in ids:
+        shop.ends(task_id, "cancelled")
+    assert all(thread.is_alive() for thread in worker.workers)
+
+
+def test_a_message_that_was_broken_or_deleted_by_hand_is_made_anew(shop: Shop) -> None:
+    deleted, broken, good = a_task(), a_task(), a_task()
+    shop.ledger.submit([deleted, broken, good])
+    messages = shop.ledger.keys.of("messages", lane="demo.normal")
+    shop.ledger.client.hdel(messages, deleted.task_id)
+    shop.ledger.client.hset(messages, broken.task_id, '{"queue_name": [')
+
+    shop.open(lambda run, payload: AnyResult())
+
+    for task in (deleted, broken, good):
+        shop.ends(task.task_id, "succeeded")
