@@ -40,7 +40,7 @@ from tasks.keys import Keys
 from tasks.ledger import Hold, Ledger
 from tasks.lifecycle import Priority, split_lane
 from tasks.settings import Settings
-from tasks.submission import Order, check
+from tasks.submission import DEFAULT_TENANT, SYSTEM_TENANT, Order, check
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
@@ -134,6 +134,7 @@ class LaneBroker(Broker):
             queue=queue,
             priority=message.options.get("priority", priority),
             countdown_s=None if delay_ms is None else delay_ms / 1_000,
+            tenant=SYSTEM_TENANT if "scheduled_at" in message.options else DEFAULT_TENANT,
             task_id=_id_of(message),
             internal=True,
         )

@@ -1,7 +1,7 @@
 """States of a task, the moves between them, and the one table that says which move is allowed from where.
 
-The scripts get the allowed states as an argument, so the store refuses an illegal move and the table exists
-once. `README.md` draws it; a test compares the drawing with the table.
+The scripts get the allowed states as an argument, so the store refuses an illegal move. `README.md` draws the table;
+a test compares the two.
 """
 
 from __future__ import annotations

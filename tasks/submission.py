@@ -20,6 +20,8 @@ from tasks.record import compact_json
 MAX_DELAY_S = 30 * 86_400
 MAX_METADATA_BYTES = 16 << 10
 DEFAULT_TENANT = "default"
+SYSTEM_TENANT = "system"
+"""Whose the scheduled tasks are: no client's list or figures show them."""
 
 
 @dataclass(frozen=True, slots=True)
