@@ -283,7 +283,7 @@ def build_broker(settings: Settings, catalog: Catalog = CATALOG) -> LaneBroker:
     """A broker over the Redis of the settings, with every queue of the catalog declared."""
     interrupts = Interrupts()
     client = connect_shielded(settings, interrupts)
-    broker = LaneBroker(Ledger(client, settings, catalog), settings, catalog, interrupts)
+    broker = LaneBroker(Ledger(client, settings, catalog, interrupts.held_back), settings, catalog, interrupts)
     for queue in catalog.queues:
         broker.declare_queue(queue)
     return broker

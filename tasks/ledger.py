@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,8 +143,15 @@ def parse_move(move: Move, answer: list[bytes]) -> str:
 class Ledger:
     """All moves of tasks. Every method raises `Unavailable` when Redis is away; all may be called again then."""
 
-    def __init__(self, client: redis.Redis, settings: Settings, catalog: Catalog = CATALOG) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        catalog: Catalog = CATALOG,
+        shield: scripts.Shield = nullcontext,
+    ) -> None:
         self.client = client
+        self._caller = scripts.Caller(client, shield)
         self.keys = Keys(settings.namespace)
         self.catalog = catalog
         self._settings = settings
@@ -155,7 +162,7 @@ class Ledger:
 
     def _call(self, name: str, *arguments: Any) -> Any:
         with redis_faults():
-            return scripts.call(self.client, name, self.keys.namespace, arguments)
+            return self._caller(name, self.keys.namespace, arguments)
 
     # ------------------------------------------------------------------------------------------ submit
 

@@ -8,9 +8,12 @@ the new one serve side by side.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.resources import files
+from threading import local
+from time import sleep
 from typing import Any
 
 import redis
@@ -80,6 +83,7 @@ def library() -> str:
     return f"#!lua name={library_name()}\n" + _body().replace("@LIBRARY@", library_name())
 
 
+@cache
 def function(name: str) -> str:
     """The name under which the server knows an operation."""
     return f"{library_name()}_{name}"
@@ -89,19 +93,63 @@ def _is_missing(error: redis.ResponseError) -> bool:
     return "Function not found" in str(error)
 
 
-def call(client: redis.Redis, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
-    """Call an operation; a server that doesn't have the library yet gets it."""
+REPEATS_AFTER_S = (0.05, 0.2)
+"""A call whose connection broke is made again: every operation may be, also where only its answer was lost."""
+
+Shield = Callable[[], AbstractContextManager[None]]
+
+
+class Caller:
+    """Calls operations for workers, over one connection per thread.
+
+    The connections are redis-py's own; the client's way to them (a pool, a retry object, hooks) would cost a worker
+    as much again as the call itself. `shield` is entered around each call, so that nothing tears it apart.
+    """
+
+    def __init__(self, client: redis.Redis, shield: Shield = nullcontext) -> None:
+        self._client = client
+        self._shield = shield
+        self._of_thread = local()
+
+    def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
+        """Call an operation; a server that doesn't have the library yet gets it."""
+        command = ("FCALL", function(name), 1, namespace, *arguments)
+        try:
+            return self._send(command)
+        except redis.ResponseError as error:
+            if not _is_missing(error):
+                raise
+        self._client.function_load(library(), replace=True)
+        return self._send(command)
+
+    def _send(self, command: tuple[Any, ...]) -> Any:
+        connection = self._connection()
+        with self._shield():
+            for pause_s in REPEATS_AFTER_S:
+                try:
+                    return _ask(connection, command)
+                except (redis.ConnectionError, redis.TimeoutError):
+                    sleep(pause_s)
+            return _ask(connection, command)
+
+    def _connection(self) -> Any:
+        connection = getattr(self._of_thread, "connection", None)
+        if connection is None:
+            connection = self._of_thread.connection = self._client.connection_pool.make_connection()
+        return connection
+
+
+def _ask(connection: Any, command: tuple[Any, ...]) -> Any:
     try:
-        return client.fcall(function(name), 1, namespace, *arguments)
-    except redis.ResponseError as error:
-        if not _is_missing(error):
-            raise
-    client.function_load(library(), replace=True)
-    return client.fcall(function(name), 1, namespace, *arguments)
+        connection.send_command(*command)
+        return connection.read_response()
+    except (redis.ConnectionError, redis.TimeoutError):
+        connection.disconnect()
+        raise
 
 
 async def call_async(client: AsyncRedis, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
-    """The same for the gateway."""
+    """Call an operation for the gateway; a server that doesn't have the library yet gets it."""
     try:
         return await client.fcall(function(name), 1, namespace, *arguments)
     except redis.ResponseError as error:
