@@ -52,7 +52,7 @@ local function load(id)
   local values = redis.call('HMGET', key.task(id), unpack(FIELDS))
   if not values[1] then return nil end
   local task = {id = id, written = {}, removed = {}}
-  for i, field in ipairs(FIELDS) do task[field] = values[i] or '' end
+  for i = 1, #FIELDS do task[FIELDS[i]] = values[i] or '' end
   task.run = tonumber(task.run) or 0
   task.retries = tonumber(task.retries) or 0
   task.crashes = tonumber(task.crashes) or 0
