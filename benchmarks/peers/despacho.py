@@ -1,0 +1,92 @@
+"""Despacho: every task with its record, its indexes, its log and its result."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+from pydantic import BaseModel
+
+from actors.declare import Declared, declare
+from actors.toolbox import Toolbox
+from benchmarks.marks import mark
+from benchmarks.peers import PROCESSES, THREADS, python_module, redis_url
+from middleware.broker import build_broker
+from middleware.run import Run
+from middleware.worker import LaneWorker
+from tasks.catalog import Catalog, TaskSpec
+from tasks.connection import connect
+from tasks.ledger import Ledger
+from tasks.settings import Settings
+from tasks.submission import NewTask, Order, check
+
+AT_ONCE = 500
+
+
+class Nothing(BaseModel):
+    """The payload of a no-op."""
+
+
+class Ran(BaseModel):
+    """The result of a no-op."""
+
+    ran: int = 1
+
+
+CATALOG = Catalog([TaskSpec("bench.noop", "bench", Nothing, Ran, "Does nothing.")])
+
+
+def noop(run: Run, payload: Nothing, tools: Toolbox) -> Ran:  # noqa: ARG001
+    return Ran(ran=mark())
+
+
+class DespachoPeer:
+    keeps_results = True
+
+    def __init__(self, settings: Settings) -> None:
+        self._ledger = Ledger(connect(settings), settings, CATALOG)
+
+    def worker_commands(self) -> Sequence[Sequence[str]]:
+        return [python_module("benchmarks.peers.despacho")] * PROCESSES
+
+    def submit(self) -> str:
+        return self._ledger.submit([_order()]).task_ids[0]
+
+    def submit_many(self, count: int) -> None:
+        for start in range(0, count, AT_ONCE):
+            self._ledger.submit([_order() for _ in range(min(AT_ONCE, count - start))])
+
+    def is_done(self, ticket: str) -> bool:
+        return self._ledger.tasks([ticket])[0].status == "succeeded"
+
+
+def _order() -> NewTask:
+    return check(Order("bench.noop"), CATALOG)
+
+
+def _settings() -> Settings:
+    folder = Path(os.environ.get("BENCH_MARKS", tempfile.gettempdir()))
+    return Settings(redis_url=redis_url(), data_dir=folder.parent / "data")
+
+
+def work() -> None:
+    """One worker process, until it is told to end."""
+    told = Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    settings = _settings()
+    broker = build_broker(settings, CATALOG)
+    declare(broker, Declared("bench.noop", noop), Toolbox(broker.ledger, settings))
+    worker = LaneWorker(broker, THREADS)
+    worker.start()
+    told.wait()
+    worker.drain(1)
+
+
+if __name__ == "__main__":
+    work()
+else:
+    PEER = DespachoPeer(_settings())
