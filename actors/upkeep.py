@@ -1,15 +1,30 @@
-"""Upkeep: forgets what is older than its retention, with the files that belong to it."""
+"""Upkeep: forgets what is older than its retention, with the files that belong to it, and mends what has gone astray.
+
+What can go astray, and how it is found, is the business of `tasks.inspection`.
+"""
 
 from __future__ import annotations
 
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.blobs import results_folder
+from tasks.inspection import Inspection, pause_for
 from tasks.payloads import UpkeepPayload, UpkeepResult
+
+MEMBERS_A_SWEEP = 100_000
+"""Of each index of ended tasks; a sweep comes every few minutes, and the next one looks elsewhere."""
 
 
 def sweep(run: Run, payload: UpkeepPayload, tools: Toolbox) -> UpkeepResult:  # noqa: ARG001
-    """Expire ended tasks in small steps, so that nobody waits for a long script."""
+    """Both in small steps, so that nobody waits for a long script."""
+    expired = _expire(run, tools)
+    run.report(50, f"{expired} tarefas antigas apagadas")
+    mended = _mend(tools)
+    run.report(99, f"{mended} desvios corrigidos")
+    return UpkeepResult(expired=expired, mended=mended)
+
+
+def _expire(run: Run, tools: Toolbox) -> int:
     expired = 0
     while some := tools.ledger.expired():
         # Files first: a kill between the two leaves a record that is found again, not a file that nobody knows of.
@@ -17,5 +32,10 @@ def sweep(run: Run, payload: UpkeepPayload, tools: Toolbox) -> UpkeepResult:  # 
             if tenant:
                 tools.blobs.delete_folder(results_folder(tenant, task_id))
         expired += tools.ledger.expire(some)
-        run.report(50, f"{expired} tarefas antigas apagadas")
-    return UpkeepResult(expired=expired)
+        run.report(25, f"{expired} tarefas antigas apagadas")
+    return expired
+
+
+def _mend(tools: Toolbox) -> int:
+    pause_s = pause_for(tools.settings.heartbeat_timeout_s)
+    return len(Inspection(tools.ledger, pause_s, MEMBERS_A_SWEEP).run(mend=True).confirmed)

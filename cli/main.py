@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, flags) in COMMANDS.items():
         _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
+    _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     return top
 
 
@@ -96,6 +97,11 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
         _add_flags(action, ("data_dir", "redis_url"))
 
 
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--fix", action="store_true", help="put right what is found; without it, only say so")
+    _add_flags(doctor, ("data_dir", "redis_url"))
+
+
 def _days(given: str) -> float:
     days = float(given)
     if not 0 < days <= LONGEST_TERM_DAYS:
@@ -111,6 +117,10 @@ def _run(given: argparse.Namespace) -> int:
         from cli.keys import keys
 
         return keys(given, settings)
+    if given.command == "doctor":
+        from cli.doctor import doctor
+
+        return doctor(given, settings)
     return _RUNNERS[given.command](settings)
 
 

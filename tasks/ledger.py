@@ -310,3 +310,12 @@ class Ledger:
     def expire(self, task_ids: Iterable[str]) -> int:
         """Forget these ended tasks, with everything that points to them."""
         return int(self._call("expire", *task_ids))
+
+    def look_for_astray(self, way: str, *arguments: str | int) -> tuple[str, list[bytes]]:
+        """One bounded step of the sweep: where to go on (empty at the end), and four parts of each find."""
+        following, *finds = self._call("sweep", way, *arguments)
+        return following.decode(), finds
+
+    def look_again(self, finds: Sequence[bytes], *, mend: bool) -> list[int]:
+        """Which of these (four parts each) are as they were found; with `mend` they are put right. Counts from 1."""
+        return list(self._call("sweep", "again", "1" if mend else "", self._retention_ms, *finds))

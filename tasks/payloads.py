@@ -287,6 +287,8 @@ class UpkeepPayload(Frozen):
 
 
 class UpkeepResult(Frozen):
-    """How many records were forgotten because their time was over."""
+    """How many records were forgotten because their time was over, and how many things were found astray and put
+    right."""
 
     expired: int
+    mended: int = 0

@@ -42,9 +42,10 @@ NAMES = (
     "expired",
     "expire",
     "forget",
+    "sweep",
 )
 
-SHARED = ("prelude", "chores")
+SHARED = ("prelude", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks, and lets the running ones end.
