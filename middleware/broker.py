@@ -221,6 +221,7 @@ class LaneConsumer(Consumer):
         try:
             delivery = Delivery(Message.decode(raw), self._broker.worker)
         except Exception:
+            # Whatever is wrong with one message, those that were fetched with it must not be stranded.
             log.exception("a message that no worker can read is made anew by the next reclaim")
             return
         if delivery.hold not in self._broker.held:
