@@ -99,7 +99,9 @@ def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: 
         kwargs=child.model_dump(mode="json"),
         priority=parent.priority,
         queue=parent.queue,
-        retry_config={name: parent.options[name] for name in ("max_retries", "min_backoff_s", "max_backoff_s")},
+        retry_config={
+            name: getattr(parent.options, name) for name in ("max_retries", "min_backoff_s", "max_backoff_s")
+        },
         metadata=parent.metadata,
         tenant=parent.tenant,
         task_id=child_id(parent.task_id, number),

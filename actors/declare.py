@@ -66,7 +66,6 @@ def _payload(spec: TaskSpec, run: Run) -> BaseModel:
 def _current_run() -> Run:
     delivery = CurrentMessage.get_current_message()
     assert isinstance(delivery, Delivery)
-    assert delivery.run is not None
     return delivery.run
 
 

@@ -12,8 +12,10 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import Iterable
-from threading import Event
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from threading import Event, Lock
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -28,7 +30,7 @@ from periodiq import PeriodiqMiddleware
 
 from middleware.interrupts import Interrupts
 from middleware.retries import LedgerRetries
-from middleware.run import Delivery, Rejected
+from middleware.run import Delivery, Failed, HandedBack, Run
 from middleware.shielded import connect_shielded
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
@@ -37,7 +39,7 @@ from tasks.clock import now_ms
 from tasks.errors import IllegalMove, NotFound, Unavailable
 from tasks.ids import is_task_id
 from tasks.keys import Keys
-from tasks.ledger import Hold, Ledger
+from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
 from tasks.lifecycle import Priority, split_lane
 from tasks.settings import Settings
 from tasks.submission import DEFAULT_TENANT, SYSTEM_TENANT, Order, check
@@ -45,7 +47,8 @@ from tasks.submission import DEFAULT_TENANT, SYSTEM_TENANT, Order, check
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
 RECLAIM_EVERY_S = 10.0
-FALLBACK_S = 5.0
+ANSWERS_WITHIN_S = 1.0
+FALLBACK_S = 10.0
 """How often an idle consumer looks though no bell rang: a net below the bell, not the way it works."""
 
 
@@ -75,8 +78,8 @@ class LaneBroker(Broker):
     def _stack(self) -> list[Any]:
         """`before_*` hooks run in this order, `after_*` hooks in the reverse."""
         return [
-            # First to know that a run begins, last to hear its verdict.
-            Status(self.ledger, self.interrupts, self.settings),
+            # Last to hear a run's verdict.
+            Status(),
             # Only gives actors their `periodic` option: which slot is whose is settled when it is enqueued.
             PeriodiqMiddleware(),
             # Decides before Status listens, after TimeLimit has let go.
@@ -144,6 +147,9 @@ class LaneBroker(Broker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> LaneConsumer:  # noqa: ARG002
         return LaneConsumer(self, prefetch)
 
+    def run_of(self, started: Started) -> Run:
+        return Run(started, self.ledger, self.interrupts, self.settings.progress_interval_s)
+
     def ring(self) -> None:
         """Wake the consumer: there may be work, or a free thread."""
         self.bell.set()
@@ -168,103 +174,173 @@ def _id_of(message: Message[Any]) -> str:
     return message.message_id if is_task_id(message.message_id) else str(UUID(message.message_id))
 
 
+class _Hands:
+    """What a worker process holds, and whether it can take more. Counting and letting go share a lock: who finds no
+    hand free is woken by the next one that becomes free."""
+
+    def __init__(self, most: int, held: dict[Hold, Delivery], wake: Callable[[], None]) -> None:
+        self._most = most
+        self._held = held
+        self._wake = wake
+        self._lock = Lock()
+        self._is_awaited = False
+
+    def free(self) -> int:
+        with self._lock:
+            free = self._most - len(self._held)
+            self._is_awaited = free <= 0
+            return free
+
+    def take(self, deliveries: Iterable[Delivery]) -> None:
+        with self._lock:
+            self._held.update((delivery.hold, delivery) for delivery in deliveries)
+
+    def let_go(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._held.pop(delivery.hold, None)
+            is_awaited = self._is_awaited and len(self._held) < self._most
+        if is_awaited:
+            self._wake()
+
+
 class LaneConsumer(Consumer):
-    """Takes from all queues at once, as many messages as there are free threads, the most urgent first.
+    """Takes from all queues at once, as many tasks as there are free threads, the most urgent first.
 
     One consumer for all queues, because "the most urgent" and "a free thread" are questions to the whole process:
     with one consumer per queue a low task of one queue would take the thread that a critical one of another needs.
+    A thread that ends a run fetches its next one in the same call; the consumer's own thread is for those that idle.
     """
 
     def __init__(self, broker: LaneBroker, prefetch: int) -> None:
         self._broker = broker
-        self._prefetch = prefetch
-        self._queues = deque(sorted(broker.queues))
+        self._ledger = broker.ledger
+        self._hands = _Hands(prefetch, broker.held, broker.ring)
+        queues = sorted(broker.queues)
+        self._orders = cycle([queues[i:] + queues[:i] for i in range(len(queues))] or [[]])
         self._fetched: deque[Delivery] = deque()
+        self._fetching: set[object] = set()
         self._reclaim_at = 0.0
 
     def __next__(self) -> Delivery | None:
         if not self._fetched:
             # Cleared before looking: a bell that rings from here on is not missed.
             self._broker.bell.clear()
-            self._fetch()
+            self._look()
         if self._fetched:
             return self._fetched.popleft()
         self._broker.bell.wait(FALLBACK_S)
         return None
 
-    def _fetch(self) -> None:
-        free = self._prefetch - len(self._broker.held)
-        if free <= 0 or self._broker.draining:
-            return
-        self._queues.rotate(-1)
+    def _look(self) -> None:
         try:
-            self._reclaim()
-            messages = self._broker.ledger.fetch(self._broker.worker, list(self._queues), free)
+            if monotonic() >= self._reclaim_at:
+                self._reclaim()
+            self._fetch()
         except Unavailable as error:
             self._reclaim_at = 0.0
             log.warning("Redis is away (%s); the consumer tries again", error)
             sleep(AWAY_S)
             self._broker.ring()
-            return
-        for message in messages:
-            self._take(message)
+
+    def _fetch(self) -> None:
+        appetite = self._appetite(self._hands.free())
+        if appetite is not None:
+            with self._call():
+                self._fetched.extend(self._taken(self._ledger.fetch(appetite)))
+
+    def _appetite(self, most: int) -> Appetite | None:
+        if most <= 0 or self._broker.draining:
+            return None
+        return Appetite(self._broker.worker, next(self._orders), most)
+
+    def _taken(self, started: Iterable[Started]) -> tuple[Delivery, ...]:
+        deliveries = tuple(Delivery(self._broker.run_of(run)) for run in started)
+        self._hands.take(deliveries)
+        return deliveries
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """While this lasts, an answer with new runs may be on its way."""
+        call = object()
+        self._fetching.add(call)
+        try:
+            yield
+        finally:
+            self._fetching.discard(call)
+
+    # -------------------------------------------------------------------------------------- what was lost
 
     def _reclaim(self) -> None:
-        """An answer may have been lost on its way, or an end not been written: then the server thinks that this
-        worker holds what it doesn't know of. Asked now and then, and at once after an outage."""
-        if monotonic() >= self._reclaim_at:
-            held = [hold.task_id for hold in list(self._broker.held)]
-            self._broker.ledger.reclaim(self._broker.worker, held)
-            self._reclaim_at = monotonic() + RECLAIM_EVERY_S
-
-    def _take(self, raw: bytes) -> None:
-        try:
-            delivery = Delivery(Message.decode(raw), self._broker.worker)
-        except Exception:
-            # Whatever is wrong with one message, those that were fetched with it must not be stranded.
-            log.exception("a message that no worker can read is made anew by the next reclaim")
+        """An answer may have been lost on its way: then the server thinks that this worker holds what it doesn't know
+        of. Asked now and then, and at once after an outage."""
+        on_server = self._ledger.held_by(self._broker.worker)
+        calls = set(self._fetching)
+        if on_server - self._broker.held.keys() and not self._have_ended(calls):
             return
-        if delivery.hold not in self._broker.held:
-            self._broker.held[delivery.hold] = delivery
-            self._fetched.append(delivery)
+        lost = on_server - self._broker.held.keys()
+        if lost and self._ledger.reclaim(self._broker.worker, lost):
+            log.warning("%d runs were lost on their way to this worker and given back", len(lost))
+        self._reclaim_at = monotonic() + RECLAIM_EVERY_S
+
+    def _have_ended(self, calls: set[object]) -> bool:
+        """What isn't known here may be in an answer that is still being read."""
+        deadline = monotonic() + ANSWERS_WITHIN_S
+        while calls & self._fetching:
+            if monotonic() > deadline:
+                return False
+            sleep(0.005)
+        return True
+
+    # -------------------------------------------------------------------------------------------- the end
 
     def ack(self, message: MessageProxy) -> None:
-        """Write how the run ended, which acks its message in the same step; repeated until it lands."""
+        """Write how the run ended, which acks its message and fetches the next one in the same step; repeated until
+        it lands."""
         assert isinstance(message, Delivery)
         try:
-            if not self._write_until_it_lands(message):
+            ended = self._write_until_it_lands(message)
+            if not ended:
                 log.info("task %s run %d was not written", message.message_id, message.hold.run)
         finally:
-            self._let_go(message)
+            self._hands.let_go(message)
 
     def nack(self, message: MessageProxy) -> None:
-        """The same; what was refused before any run of it began has no actor here."""
+        """The same; what failed without a verdict has no actor here."""
         assert isinstance(message, Delivery)
-        if message.run is None and message.failed:
-            message.outcome = Rejected(_no_actor(message))
+        if message.failed and isinstance(message.outcome, HandedBack):
+            message.outcome = Failed(_no_actor(message))
         self.ack(message)
 
-    def _write_until_it_lands(self, delivery: Delivery) -> bool:
+    def _write_until_it_lands(self, delivery: Delivery) -> Ended:
+        try:
+            with self._call():
+                ended = delivery.outcome.write(self._ledger, delivery.hold, self._appetite(1))
+                delivery.following = self._taken(ended.started)
+            return ended
+        except Unavailable as error:
+            log.warning("the end of task %s waits for Redis (%s)", delivery.message_id, error)
+        self._reclaim_at = 0.0
+        ended = self._repeat_until_it_lands(delivery)
+        self._broker.ring()
+        return ended
+
+    def _repeat_until_it_lands(self, delivery: Delivery) -> Ended:
         while True:
+            sleep(AWAY_S)
             try:
-                return delivery.outcome.write(self._broker.ledger, delivery.hold)
+                return delivery.outcome.write(self._ledger, delivery.hold, None)
             except Unavailable as error:
                 log.warning("the end of task %s waits for Redis (%s)", delivery.message_id, error)
-                sleep(AWAY_S)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Hand back what was fetched and not begun; called when the worker stops."""
         for message in messages:
             assert isinstance(message, Delivery)
             try:
-                self._broker.ledger.hand_back(message.hold)
+                self._ledger.hand_back(message.hold)
             except Unavailable as error:
                 raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
-            self._let_go(message)
-
-    def _let_go(self, delivery: Delivery) -> None:
-        self._broker.held.pop(delivery.hold, None)
-        self._broker.ring()
+            self._hands.let_go(message)
 
     def close(self) -> None:
         self._broker.ring()

@@ -20,7 +20,8 @@ from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
-BEATS_PER_TIMEOUT = 3.4
+BEATS_PER_TIMEOUT = 2.5
+"""Two beats may be lost before anybody is taken for dead, and an idle worker costs little."""
 GRACE_S = 2.0
 DESCRIBE_EVERY_S = 10.0
 AGEING_EVERY_S = 30.0
@@ -105,7 +106,8 @@ class Pulse:
         if raise_aged:
             self._ageing_at = now + self._ageing_every_s
         chores = self._ledger.do_chores(self._worker, raise_aged=raise_aged)
-        if chores.following_ms is not None:
-            self._chores_at = min(self._chores_at, monotonic() + chores.following_ms / 1_000)
+        for until_ms in (chores.following_ms, chores.until_death_ms):
+            if until_ms is not None:
+                self._chores_at = min(self._chores_at, monotonic() + until_ms / 1_000)
         for worker, held in chores.dead.items():
             log.warning("worker %s is gone; %d of its tasks were taken back", worker, held)

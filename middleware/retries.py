@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import traceback
-from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -33,6 +32,7 @@ from middleware.run import (
 from tasks.clock import now_ms
 from tasks.errors import DespachoError, PermanentFailure
 from tasks.ledger import Started
+from tasks.record import RunOptions
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class LedgerRetries(Retries):
         exception: BaseException | None = None,
     ) -> None:
         assert isinstance(message, Delivery)
-        if exception is None or message.run is None:
+        if exception is None:
             return
         throws = broker.get_actor(message.actor_name).options.get("throws")
         message.outcome = verdict(message.run.started, exception, throws)
@@ -68,7 +68,7 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
     if isinstance(exception, Superseded):
         return LetGo()
     permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
-    if permanent or started.retries >= started.options["max_retries"]:
+    if permanent or started.retries >= started.options.max_retries:
         return Failed(describe(exception, started, retryable=False))
     return Retrying(_delay_ms(started, exception), describe(exception, started, retryable=True))
 
@@ -78,11 +78,11 @@ def _delay_ms(started: Started, exception: BaseException) -> int:
     return backoff_ms(started.options, started.retries) if asked is None else int(asked)
 
 
-def backoff_ms(options: Mapping[str, Any], retries: int) -> int:
+def backoff_ms(options: RunOptions, retries: int) -> int:
     """`min_backoff_s` doubled with each retry, at most `max_backoff_s`, then up to a quarter off it at random, so
     that tasks which failed together don't come back together."""
-    doubled = float(options["min_backoff_s"]) * 2.0 ** min(retries, 62)
-    capped = min(doubled, float(options["max_backoff_s"]))
+    doubled = options.min_backoff_s * 2.0 ** min(retries, 62)
+    capped = min(doubled, options.max_backoff_s)
     return round(1_000 * capped * random.uniform(0.75, 1.0))
 
 
@@ -100,7 +100,7 @@ def describe(exception: BaseException, started: Started, *, retryable: bool) -> 
 
 def _message(exception: BaseException, started: Started) -> str:
     if isinstance(exception, TimeLimitExceeded):
-        return f"took longer than its {started.options['timeout_s']:g} s"
+        return f"took longer than its {started.options.timeout_s:g} s"
     return str(exception) if isinstance(exception, DespachoError) else place(exception)
 
 

@@ -17,7 +17,7 @@ from dramatiq.middleware import Interrupt
 
 from middleware.interrupts import Interrupts
 from tasks.errors import Unavailable
-from tasks.ledger import Hold, Ledger, Started
+from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
 
 BURST = 5.0
 """Progress reports that may follow each other at once: the steps of a short task are all seen."""
@@ -36,9 +36,10 @@ class Superseded(Interrupt):
 
 
 class Outcome(Protocol):
-    """How a run ended. `write` moves the task and acks its message in one step."""
+    """How a run ended. `write` moves the task and acks its message in one step, and in the same step fetches what
+    its worker is to do next."""
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool: ...
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Succeeded:
     result: str = ""
     place: str = ""
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.succeed(hold, self.result, self.place)
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
+        return ledger.succeed(hold, self.result, self.place, then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +59,22 @@ class Retrying:
     error: dict[str, Any] | None = None
     counted: bool = True
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted)
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
+        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted, then=then)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     error: dict[str, Any]
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.fail(hold, self.error)
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
+        return ledger.fail(hold, self.error, then)
 
 
 @dataclass(frozen=True, slots=True)
 class WasCancelled:
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.cancelled(hold)
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
+        return ledger.cancelled(hold, then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,42 +84,30 @@ class AwaitsChildren:
     on_error: str = ""
     in_lane: int = 1
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.await_children(hold, self.on_error, self.in_lane)
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
+        return ledger.await_children(hold, self.on_error, self.in_lane, then)
 
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
     """The run ends unfinished and costs nothing: another worker takes the task up at once."""
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:  # noqa: ARG002
         return ledger.hand_back(hold)
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """This worker has no actor for the task."""
-
-    error: dict[str, Any]
-
-    def write(self, ledger: Ledger, hold: Hold) -> bool:
-        return ledger.reject(hold, self.error)
-
-
-@dataclass(frozen=True, slots=True)
 class LetGo:
-    """Nothing is written: the ledger refused the run, or nobody knows what became of it. What is still held then is
-    found by the next reclaim."""
+    """Nothing is written: the run was superseded."""
 
-    def write(self, ledger: Ledger, hold: Hold) -> bool:  # noqa: ARG002
-        return False
+    def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:  # noqa: ARG002
+        return Ended(written=False)
 
 
 @dataclass(slots=True)
 class Run:
     """What an actor knows of the run it is in. `result` is JSON, or lies at `place` in the blob store."""
 
-    hold: Hold
     started: Started
     ledger: Ledger
     interrupts: Interrupts
@@ -128,6 +117,10 @@ class Run:
     awaits: AwaitsChildren | None = None
     _budget: float = field(default=BURST, init=False)
     _told: float = field(default_factory=monotonic, init=False)
+
+    @property
+    def hold(self) -> Hold:
+        return self.started.hold
 
     @property
     def task_id(self) -> str:
@@ -178,10 +171,26 @@ class Run:
 
 
 class Delivery(MessageProxy):
-    """A message in a worker's hands. Until something else is decided, it is handed back."""
+    """A run in a worker's hands, as the message that Dramatiq's middleware looks at. Until something else is decided,
+    it is handed back. `following` are the runs that were fetched with its end."""
 
-    def __init__(self, message: Message[Any], worker: str) -> None:
-        super().__init__(message)
-        self.hold = Hold(message.message_id, int(message.options["run"]), worker, message.queue_name)
-        self.run: Run | None = None
+    def __init__(self, run: Run) -> None:
+        super().__init__(_message(run.started))
+        self.run = run
+        self.hold = run.hold
         self.outcome: Outcome = HandedBack()
+        self.following: tuple[Delivery, ...] = ()
+
+
+def _message(started: Started) -> Message[Any]:
+    """As the ticket in the lane would be read: the record is the truth, the ticket is for those who look on."""
+    hold = started.hold
+    return Message(
+        queue_name=hold.lane,
+        actor_name=started.task_name,
+        args=(),
+        kwargs={},
+        options={"redis_message_id": hold.task_id, "run": hold.run},
+        message_id=hold.task_id,
+        message_timestamp=0,
+    )

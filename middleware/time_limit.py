@@ -34,8 +34,7 @@ class TimeLimit(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         assert isinstance(message, Delivery)
-        assert message.run is not None
-        deadline = monotonic() + message.run.started.options["timeout_s"]
+        deadline = monotonic() + message.run.started.options.timeout_s
         with self._changed:
             self._deadlines[message.hold] = deadline
             self._changed.notify()

@@ -19,7 +19,7 @@ from dramatiq.worker import ConsumerThread, WorkerThread
 from middleware.broker import LaneBroker
 from middleware.listener import Listener
 from middleware.pulse import Pulse
-from middleware.run import ShuttingDown
+from middleware.run import Delivery, ShuttingDown
 from tasks.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,16 @@ class _OneConsumer(dict[str, ConsumerThread]):
 
     def __missing__(self, queue_name: str) -> ConsumerThread:
         return next(iter(self.values()))
+
+
+class _Consuming(ConsumerThread):
+    """What was fetched with the end of a run goes to the threads at once, without a detour by this thread."""
+
+    def post_process_message(self, message: MessageProxy) -> None:
+        super().post_process_message(message)
+        if isinstance(message, Delivery):
+            for following in message.following:
+                self.handle_message(following)
 
 
 class _SteadyThread(WorkerThread):
@@ -54,8 +64,6 @@ class LaneWorker(Worker):
     def __init__(self, broker: LaneBroker, threads: int) -> None:
         super().__init__(broker, worker_threads=threads, worker_timeout=IDLE_MS)
         self.consumers = _OneConsumer()
-        # No deeper than the threads: what lies in a worker's memory is lost to every more urgent task.
-        self.queue_prefetch = threads
         self.pulse = Pulse(broker.worker, broker.ledger, broker.interrupts, broker.settings, self._describe)
         self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon)
 
@@ -74,8 +82,17 @@ class LaneWorker(Worker):
         super().start()
 
     def _add_consumer(self, queue_name: str, *, delay: bool = False) -> None:
-        if not self.consumers and not delay:
-            super()._add_consumer(queue_name)
+        if self.consumers or delay:
+            return
+        consumer = self.consumers[queue_name] = _Consuming(
+            broker=self.broker,
+            queue_name=queue_name,
+            # No deeper than the threads: what lies in a worker's memory is lost to every more urgent task.
+            prefetch=self.worker_threads,
+            work_queue=self.work_queue,
+            worker_timeout=self.worker_timeout,
+        )
+        consumer.start()
 
     def _add_worker(self) -> None:
         thread = _SteadyThread(

@@ -21,7 +21,7 @@ from tasks.catalog import CATALOG, Catalog
 from tasks.errors import IdempotencyMismatch, IllegalMove, InvalidInput, NotFound, QueueFull, Unavailable
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
-from tasks.record import RECORD_FIELDS, Task, compact_json, parse_task
+from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
 from tasks.settings import Settings
 from tasks.submission import NewTask
 
@@ -75,18 +75,6 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A run that has begun: what the worker needs for it."""
-
-    payload: dict[str, Any]
-    options: dict[str, Any]
-    tenant: str
-    case_id: str | None
-    parent_id: str | None
-    retries: int
-
-
-@dataclass(frozen=True, slots=True)
 class Hold:
     """A worker's hold on one run of one task: the fence that every write of the run has to pass."""
 
@@ -100,11 +88,47 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """A run that has begun: what the worker needs for it."""
+
+    hold: Hold
+    task_name: str
+    payload: dict[str, Any]
+    options: RunOptions
+    tenant: str
+    case_id: str | None
+    parent_id: str | None
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appetite:
+    """What a worker with free threads would take: up to `most` tasks, the most urgent first; equals in the order of
+    `queues`."""
+
+    worker: str
+    queues: Sequence[str]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Whether the end of a run was written (false: it was superseded), and the runs that begin on its worker."""
+
+    written: bool
+    started: tuple[Started, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.written
+
+
+@dataclass(frozen=True, slots=True)
 class Chores:
-    """What the chores came to: the ms until the next delayed task is due, and the dead workers with the number of
-    tasks that each held."""
+    """What the chores came to: the ms until the next delayed task is due, the ms until a worker that stays silent
+    would be taken for dead, and the dead workers with the number of tasks that each held."""
 
     following_ms: int | None
+    until_death_ms: int | None
     dead: dict[str, int]
 
 
@@ -140,6 +164,10 @@ def parse_move(move: Move, answer: list[bytes]) -> str:
     return verdict
 
 
+def _or_none(ms: int) -> int | None:
+    return None if ms < 0 else ms
+
+
 class Ledger:
     """All moves of tasks. Every method raises `Unavailable` when Redis is away; all may be called again then."""
 
@@ -158,11 +186,10 @@ class Ledger:
         self._retention_ms = settings.retention_s * 1_000
         # Longer than a beat takes to come again, and short enough that nobody is overdue when it ends.
         self._lease_ms = max(1, int(settings.heartbeat_timeout_s * 500))
-        self._tokens = itertools.count()
 
-    def _call(self, name: str, *arguments: Any) -> Any:
+    def _call(self, name: str, *arguments: Any, repeats: bool = True) -> Any:
         with redis_faults():
-            return self._caller(name, self.keys.namespace, arguments)
+            return self._caller(name, self.keys.namespace, arguments, repeats=repeats)
 
     # ------------------------------------------------------------------------------------------ submit
 
@@ -175,20 +202,26 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------- a run
 
-    def fetch(self, worker: str, queues: Sequence[str], most: int) -> list[bytes]:
-        """Take up to `most` messages, the most urgent first; equals in the order of `queues`."""
-        return list(self._call("fetch", worker, most, *queues))
+    def fetch(self, appetite: Appetite) -> list[Started]:
+        """Take tasks and begin their runs. Not to be called again before `reclaim` has seen to what was lost, where
+        the answer doesn't come."""
+        return [
+            self._started(appetite.worker, row) for row in self._call("fetch", *self._wish(appetite), repeats=False)
+        ]
 
-    def start(self, hold: Hold) -> Started | None:
-        """Begin the run; `None` where it may not begin (cancelled, gone, begun elsewhere)."""
-        token = f"{hold.worker}/{next(self._tokens)}"
-        answer = self._call("start", *hold.arguments(), allowed_from(Move.START), token, self._retention_ms)
-        if answer[0] == b"refused":
-            return None
-        _, payload, options, tenant, case, parent, retries = answer
+    def _wish(self, appetite: Appetite | None) -> list[str | int]:
+        if appetite is None or appetite.most <= 0:
+            return []
+        allowed = allowed_from(Move.START)
+        return [appetite.worker, allowed, self._retention_ms, appetite.most, *appetite.queues]
+
+    def _started(self, worker: str, row: list[Any]) -> Started:
+        task_id, name, lane, run, payload, options, tenant, case, parent, retries = row
         return Started(
+            hold=Hold(task_id.decode(), run, worker, lane.decode()),
+            task_name=name.decode(),
             payload=from_json(payload),
-            options=from_json(options),
+            options=RunOptions.decode(options),
             tenant=tenant.decode(),
             case_id=case.decode() or None,
             parent_id=parent.decode() or None,
@@ -200,43 +233,47 @@ class Ledger:
         arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
 
-    def succeed(self, hold: Hold, result: str, place: str = "") -> bool:
+    def succeed(self, hold: Hold, result: str, place: str = "", then: Appetite | None = None) -> Ended:
         """End the run well. `result` is JSON; a large one lies at `place` in the blob store instead."""
         allowed = allowed_from(Move.SUCCEED)
-        return self._ended("succeed", *hold.arguments(), allowed, self._retention_ms, result, place)
+        return self._end("succeed", hold, allowed, self._retention_ms, result, place, then=then)
 
-    def retry(self, hold: Hold, delay_ms: int, error: dict[str, Any] | None, *, counted: bool = True) -> bool:
+    def retry(
+        self,
+        hold: Hold,
+        delay_ms: int,
+        error: dict[str, Any] | None,
+        *,
+        counted: bool = True,
+        then: Appetite | None = None,
+    ) -> Ended:
         """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt."""
         problem = compact_json(error) if error else ""
         allowed, flag = allowed_from(Move.RETRY), "1" if counted else ""
-        return self._ended("retry", *hold.arguments(), allowed, delay_ms, problem, self._retention_ms, flag)
+        return self._end("retry", hold, allowed, delay_ms, problem, self._retention_ms, flag, then=then)
 
-    def fail(self, hold: Hold, error: dict[str, Any]) -> bool:
+    def fail(self, hold: Hold, error: dict[str, Any], then: Appetite | None = None) -> Ended:
         """End the task for good: it becomes a dead letter."""
         allowed = allowed_from(Move.FAIL)
-        return self._ended("fail", *hold.arguments(), allowed, compact_json(error), self._retention_ms)
+        return self._end("fail", hold, allowed, compact_json(error), self._retention_ms, then=then)
 
-    def cancelled(self, hold: Hold) -> bool:
+    def cancelled(self, hold: Hold, then: Appetite | None = None) -> Ended:
         """End a run that was interrupted on request."""
-        return self._ended("cancelled", *hold.arguments(), allowed_from(Move.CANCEL), self._retention_ms)
+        return self._end("cancelled", hold, allowed_from(Move.CANCEL), self._retention_ms, then=then)
 
-    def await_children(self, hold: Hold, on_error: str = "", in_lane: int = 1) -> bool:
+    def await_children(self, hold: Hold, on_error: str = "", in_lane: int = 1, then: Appetite | None = None) -> Ended:
         """End a parent's run, not the parent: it goes on when its last child has ended. With `abort`, children
         that have not begun when one fails are cancelled. `in_lane` children may be under way at a time."""
-        allowed = allowed_from(Move.PROGRESS)
-        return self._ended("await_children", *hold.arguments(), allowed, on_error, in_lane)
+        return self._end("await_children", hold, allowed_from(Move.PROGRESS), on_error, in_lane, then=then)
 
-    def reject(self, hold: Hold, error: dict[str, Any]) -> bool:
-        """End a task whose type this worker has no actor for: it becomes a dead letter without having run."""
-        allowed = allowed_from(Move.REJECT)
-        return self._ended("reject", *hold.arguments(), allowed, compact_json(error), self._retention_ms)
+    def hand_back(self, hold: Hold) -> Ended:
+        """Put a run that this worker will not end back at the head of its lane."""
+        return self._end("hand_back", hold, allowed_from(Move.RECOVER), self._retention_ms, then=None)
 
-    def hand_back(self, hold: Hold) -> bool:
-        """Put back, at the head of its lane, what this worker will not finish."""
-        return self._ended("hand_back", hold.worker, hold.lane, hold.task_id, self._retention_ms)
-
-    def _ended(self, name: str, *arguments: Any) -> bool:
-        return bool(self._call(name, *arguments) == b"done")
+    def _end(self, name: str, hold: Hold, *arguments: Any, then: Appetite | None) -> Ended:
+        wish = self._wish(then)
+        verdict, *rows = self._call(name, *hold.arguments(), *arguments, *wish, repeats=not wish)
+        return Ended(verdict == b"done", tuple(self._started(hold.worker, row) for row in rows))
 
     # ---------------------------------------------------------------------------------------- on request
 
@@ -261,7 +298,7 @@ class Ledger:
         """Queue what has become due, take back what dead workers held, and, where asked, move up what has waited
         too long; where a worker is named, only while it holds the lease on the chores."""
         settings, lanes = self._settings, self.catalog.lanes
-        following_ms, *report = self._call(
+        following_ms, until_death_ms, *report = self._call(
             "do_chores",
             worker,
             allowed_from(Move.DUE),
@@ -275,12 +312,18 @@ class Ledger:
             *self.catalog.queues,
         )
         dead = zip((worker.decode() for worker in report[::2]), report[1::2], strict=True)
-        return Chores(None if following_ms < 0 else following_ms, dict(dead))
+        return Chores(_or_none(following_ms), _or_none(until_death_ms), dict(dead))
 
-    def reclaim(self, worker: str, held: Iterable[str]) -> int:
-        """Put back what the server thinks this worker holds and the worker doesn't know of."""
-        lanes = self.catalog.lanes
-        return int(self._call("reclaim", worker, self._retention_ms, len(lanes), *lanes, *held))
+    def held_by(self, worker: str) -> set[Hold]:
+        """What the server thinks that this worker holds."""
+        answer = self._call("held_by", worker, *self.catalog.lanes)
+        triples = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
+        return {Hold(task_id.decode(), run, worker, lane.decode()) for lane, task_id, run in triples}
+
+    def reclaim(self, worker: str, lost: Iterable[Hold]) -> int:
+        """Put back runs that the server thinks this worker holds and the worker doesn't know of."""
+        parts = ((hold.lane, hold.task_id, hold.run) for hold in lost)
+        return int(self._call("reclaim", worker, self._retention_ms, *itertools.chain.from_iterable(parts)))
 
     def tasks(self, task_ids: Sequence[str]) -> list[Task]:
         """The records of these ids, in their order; those that are gone are left out."""

@@ -34,7 +34,6 @@ class Move(StrEnum):
     SUCCEED = "succeed"
     RETRY = "retry"
     FAIL = "fail"
-    REJECT = "reject"
     RECOVER = "recover"
     CANCEL = "cancel"
     REQUEUE = "requeue"
@@ -50,7 +49,6 @@ MOVES: dict[Move, tuple[frozenset[State], frozenset[State]]] = {
     Move.SUCCEED: (frozenset({_S.RUNNING}), frozenset({_S.SUCCEEDED})),
     Move.RETRY: (frozenset({_S.RUNNING}), frozenset({_S.RETRYING})),
     Move.FAIL: (frozenset({_S.RUNNING}), frozenset({_S.FAILED})),
-    Move.REJECT: (frozenset({_S.QUEUED}), frozenset({_S.FAILED})),
     Move.RECOVER: (frozenset({_S.RUNNING}), frozenset({_S.QUEUED})),
     Move.CANCEL: (
         frozenset({_S.SCHEDULED, _S.QUEUED, _S.RETRYING, _S.RUNNING}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from pydantic_core import from_json
 
@@ -19,7 +19,14 @@ from tasks.lifecycle import Priority, State
 SEQ_PER_MS = 4096
 """A sequence number is a time in ms times this: see the prelude of the scripts."""
 
+PACKED_FIELDS = (
+    *("name", "queue", "priority", "tenant", "case", "parent", "cseq", "run", "retries", "crashes", "attempt"),
+    *("worker", "queued", "started", "finished", "progress", "progress_seq", "progress_message"),
+)
+"""The lines of `packed`, into which the scripts put the small fields of what has ended."""
+
 RECORD_FIELDS = (
+    "packed",
     "name",
     "queue",
     "priority",
@@ -54,6 +61,26 @@ RECORD_FIELDS = (
     "kids_cancelled",
 )
 """All of a record but its payload, which only the worker and those who may read payloads get."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a task was given for its runs: how often it is repeated, how long it waits, how long it may take."""
+
+    max_retries: int = 0
+    min_backoff_s: float = 0.0
+    max_backoff_s: float = 0.0
+    timeout_s: float = 0.0
+
+    def encode(self) -> str:
+        """Four numbers in a row: every record holds them."""
+        numbers = (self.max_retries, self.min_backoff_s, self.max_backoff_s, self.timeout_s)
+        return ",".join(f"{number:.15g}" for number in numbers)
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        max_retries, *seconds = text.split(b",")
+        return cls(int(max_retries), *map(float, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +134,7 @@ class Task:
     progress: float = 0.0
     progress_message: str = ""
     progress_seq: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: RunOptions = RunOptions()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
     result: Any = None
@@ -278,9 +305,11 @@ def parse_message(message: bytes) -> Event:
 def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
     """The record whose `RECORD_FIELDS` hold these values; `None` where there is none."""
     raw = dict(zip(RECORD_FIELDS, values, strict=True))
+    if raw["packed"] is not None:
+        raw |= zip(PACKED_FIELDS, raw["packed"].split(b"\n", len(PACKED_FIELDS) - 1), strict=True)
     if raw["name"] is None:
         return None
-    options = _json(raw["options"], {})
+    options = RunOptions.decode(raw["options"]) if raw["options"] else RunOptions()
     return Task(
         task_id=task_id,
         name=_text(raw["name"]),
@@ -293,7 +322,7 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         parent_id=_text(raw["parent"]) or None,
         run=_number(raw["run"]) or 0,
         attempt=_number(raw["attempt"]) or 0,
-        max_retries=options.get("max_retries", 0),
+        max_retries=options.max_retries,
         worker=_text(raw["worker"]) or None,
         queued_ms=_number(raw["queued"]),
         started_ms=_number(raw["started"]),

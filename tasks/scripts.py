@@ -24,7 +24,6 @@ from tasks.keys import lua_functions
 NAMES = (
     "submit",
     "fetch",
-    "start",
     "progress",
     "succeed",
     "retry",
@@ -33,8 +32,8 @@ NAMES = (
     "await_children",
     "cancel",
     "requeue",
-    "reject",
     "hand_back",
+    "held_by",
     "reclaim",
     "beat",
     "do_chores",
@@ -45,7 +44,7 @@ NAMES = (
     "sweep",
 )
 
-SHARED = ("prelude", "chores", "astray")
+SHARED = ("prelude", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks, and lets the running ones end.
@@ -95,7 +94,7 @@ def _is_missing(error: redis.ResponseError) -> bool:
 
 
 REPEATS_AFTER_S = (0.05, 0.2)
-"""A call whose connection broke is made again: every operation may be, also where only its answer was lost."""
+"""A call whose connection broke is made again: all that don't fetch may be, also where only the answer was lost."""
 
 Shield = Callable[[], AbstractContextManager[None]]
 
@@ -112,21 +111,23 @@ class Caller:
         self._shield = shield
         self._of_thread = local()
 
-    def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
-        """Call an operation; a server that doesn't have the library yet gets it."""
+    def __call__(self, name: str, namespace: str, arguments: Sequence[Any], *, repeats: bool = True) -> Any:
+        """Call an operation; a server that doesn't have the library yet gets it. One that fetches is not to be
+        repeated: what the first call took would be left lying."""
         command = ("FCALL", function(name), 1, namespace, *arguments)
+        pauses_s = REPEATS_AFTER_S if repeats else ()
         try:
-            return self._send(command)
+            return self._send(command, pauses_s)
         except redis.ResponseError as error:
             if not _is_missing(error):
                 raise
         self._client.function_load(library(), replace=True)
-        return self._send(command)
+        return self._send(command, pauses_s)
 
-    def _send(self, command: tuple[Any, ...]) -> Any:
+    def _send(self, command: tuple[Any, ...], pauses_s: Sequence[float]) -> Any:
         connection = self._connection()
         with self._shield():
-            for pause_s in REPEATS_AFTER_S:
+            for pause_s in pauses_s:
                 try:
                     return _ask(connection, command)
                 except (redis.ConnectionError, redis.TimeoutError):

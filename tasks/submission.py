@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.catalog import Catalog, TaskSpec
 from tasks.errors import InvalidInput
 from tasks.ids import new_id
 from tasks.lifecycle import Priority, State
-from tasks.record import compact_json
+from tasks.record import RunOptions
 
+N = TypeVar("N", int, float)
 MAX_DELAY_S = 30 * 86_400
 MAX_METADATA_BYTES = 16 << 10
 DEFAULT_TENANT = "default"
@@ -125,16 +126,17 @@ def _delay_ms(countdown_s: float | None) -> int | None:
 
 
 def _options(order: Order, spec: TaskSpec) -> str:
-    chosen = {name: value for name, value in order.retry_config.items() if value is not None}
-    return compact_json(
-        {
-            "max_retries": spec.retry.max_retries,
-            "min_backoff_s": spec.retry.min_backoff_s,
-            "max_backoff_s": spec.retry.max_backoff_s,
-            "timeout_s": spec.timeout_s if order.timeout_s is None else order.timeout_s,
-            **chosen,
-        }
-    )
+    chosen = order.retry_config
+    return RunOptions(
+        max_retries=_chosen(chosen.get("max_retries"), spec.retry.max_retries),
+        min_backoff_s=_chosen(chosen.get("min_backoff_s"), spec.retry.min_backoff_s),
+        max_backoff_s=_chosen(chosen.get("max_backoff_s"), spec.retry.max_backoff_s),
+        timeout_s=_chosen(order.timeout_s, spec.timeout_s),
+    ).encode()
+
+
+def _chosen(wish: N | None, default: N) -> N:
+    return default if wish is None else wish
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> str:

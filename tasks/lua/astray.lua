@@ -152,8 +152,8 @@ end
 
 -- Two looks at a task that has not moved between them give the same.
 local function state_of(task)
-  return table.concat({task.status, task.run, task.retries, task.awaiting, task.worker, task.token, task.queued,
-    task.eta, task.raised, task.cancel}, ' ')
+  return table.concat({task.status, task.run, task.retries, task.awaiting, task.worker, task.queued, task.eta,
+    task.raised, task.cancel}, ' ')
 end
 
 -- ---------------------------------------------------------------------------------------------- the cures

@@ -1,13 +1,13 @@
 -- Ends a parent's run without ending the parent: it goes on when its last child has ended.
 -- ARGV: id, run, worker, lane, allowed states, on_error ('abort': a failed child cancels what hasn't begun) or '',
---       how many children may be in their lane or running at a time
--- Returns 'done'; 'lost' where the run was superseded.
+--       how many children may be in their lane or running at a time, then as of `succeed`
+-- Returns as `succeed`.
 
-local id, run, worker, lane, states, on_error, in_lane = unpack(ARGV)
+local id, run, worker, lane, states, on_error, in_lane = unpack(ARGV, 1, 7)
 local task = load(id)
 if not holds(task, run, worker, states) then
   give_up_hold(task, id, worker, lane)
-  return 'lost'
+  return ended('lost', ARGV, 8)
 end
 settle(task, worker)
 -- The children that were to draw the held ones after them may have ended before these were queued.
@@ -25,4 +25,4 @@ set(task, 'on_error', on_error)
 if on_error == 'abort' and numbers(key.task(id), 'kids_failed') > 0 then set(task, 'aborted', '1') end
 tell_parent(task)
 save(task)
-return 'done'
+return ended('done', ARGV, 8)

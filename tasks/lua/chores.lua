@@ -1,25 +1,33 @@
 -- What one worker process does for all of them: queues what is due, takes back what dead workers held, and moves up
 -- what has waited too long. Each is idempotent, so that two processes which both think it is theirs do no harm.
 
+local function promote(task)
+  undelay(task)
+  set(task, 'queued', whole(now()))
+  unset(task, 'eta')
+  move(task, 'queued')
+  push(task)
+  tell(task, 'queued', '')
+  save(task)
+end
+
+-- The ms until the first of a set comes `wait` ms after its score; nil where the set is empty. 0 and less: it came.
+local function ms_until_first(set_of_times, wait)
+  local first = redis.call('ZRANGE', set_of_times, 0, 0, 'WITHSCORES')
+  return first[2] and tonumber(first[2]) + wait - now(), first[1]
+end
+
 -- Puts delayed tasks whose time has come into their lanes. Returns the ms until the next one is due, or -1.
 local function promote_due(states, most)
-  local ids = redis.call('ZRANGEBYSCORE', key.delayed(), '-inf', now(), 'LIMIT', 0, most)
-  for _, id in ipairs(ids) do
-    local task = load(id)
-    if task and allowed(task, states) then
-      undelay(task)
-      set(task, 'queued', whole(now()))
-      unset(task, 'eta')
-      move(task, 'queued')
-      push(task)
-      tell(task, 'queued', '')
-      save(task)
-    else
-      redis.call('ZREM', key.delayed(), id)
+  local left = ms_until_first(key.delayed(), 0)
+  if left and left <= 0 then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.delayed(), '-inf', now(), 'LIMIT', 0, most)) do
+      local task = load(id)
+      if task and allowed(task, states) then promote(task) else redis.call('ZREM', key.delayed(), id) end
     end
+    left = ms_until_first(key.delayed(), 0)
   end
-  local following = redis.call('ZRANGE', key.delayed(), 0, 0, 'WITHSCORES')
-  return following[2] and math.max(0, tonumber(following[2]) - now()) or -1
+  return left and math.max(0, left) or -1
 end
 
 local function crash(task, most_crashes, retention)
@@ -39,26 +47,33 @@ local function take_back(id, lane, worker, most_crashes, retention)
   end
 end
 
+local function reap(worker, most_crashes, retention, lanes)
+  local held = 0
+  for _, lane in ipairs(lanes) do
+    local acks = key.acks(worker, lane)
+    for _, id in ipairs(redis.call('SMEMBERS', acks)) do
+      take_back(id, lane, worker, most_crashes, retention)
+      held = held + 1
+    end
+    redis.call('DEL', acks)
+  end
+  redis.call('ZREM', key.heartbeats(), worker)
+  redis.call('DEL', key.worker(worker))
+  return held
+end
+
 -- Takes back what the workers held that were not heard of for `timeout` ms: to the head of its lane, or, after too many
--- deaths, to the dead letters. Returns {worker, how many tasks it held, ...}.
+-- deaths, to the dead letters. Returns {worker, how many tasks it held, ...}, and the ms until the worker that was
+-- silent longest would be taken for dead, or -1.
 local function reap_dead(timeout, most_crashes, retention, lanes)
   local report = {}
-  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key.heartbeats(), '-inf', now() - timeout)) do
-    local held = 0
-    for _, lane in ipairs(lanes) do
-      local acks = key.acks(worker, lane)
-      for _, id in ipairs(redis.call('SMEMBERS', acks)) do
-        take_back(id, lane, worker, most_crashes, retention)
-        held = held + 1
-      end
-      redis.call('DEL', acks)
-    end
-    redis.call('ZREM', key.heartbeats(), worker)
-    redis.call('DEL', key.worker(worker))
+  while true do
+    local left, worker = ms_until_first(key.heartbeats(), timeout)
+    if not left then return report, -1 end
+    if left > 0 then return report, left end
     report[#report + 1] = worker
-    report[#report + 1] = held
+    report[#report + 1] = reap(worker, most_crashes, retention, lanes)
   end
-  return report
 end
 
 local ABOVE = {low = 'normal', normal = 'high', high = 'critical'}

@@ -5,6 +5,7 @@
 local report = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring(), '-inf', now(), 'LIMIT', 0, tonumber(ARGV[1]))) do
   report[#report + 1] = id
-  report[#report + 1] = redis.call('HGET', key.task(id), 'tenant') or ''
+  local task = load(id)
+  report[#report + 1] = task and task.tenant or ''
 end
 return report

@@ -1,8 +1,13 @@
--- Gives back what a worker holds and will not do: it stops, or it heard nothing of a start.
--- ARGV: worker, lane, id, retention in ms
--- Returns 'done'; 'lost' where the worker no longer held it.
+-- Gives back a run that its worker will not end, because it stops: to the head of its lane, and it costs no attempt.
+-- ARGV: id, run, worker, lane, allowed states, retention in ms
+-- Returns {'done'}; {'lost'} where the run was superseded.
 
-local worker, lane, id, retention = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if redis.call('SREM', key.acks(worker, lane), id) == 0 then return 'lost' end
-give_back(id, lane, worker, 'shutdown', retention)
-return 'done'
+local id, run, worker, lane, states, retention = unpack(ARGV)
+local task = load(id)
+if not holds(task, run, worker, states) then
+  give_up_hold(task, id, worker, lane)
+  return {'lost'}
+end
+settle(task, worker)
+recover(task, 'shutdown', tonumber(retention))
+return {'done'}

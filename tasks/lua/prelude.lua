@@ -22,7 +22,7 @@ local function now()
 end
 
 local function whole(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 local function next_seq()
@@ -41,22 +41,53 @@ end
 
 -- ---------------------------------------------------------------------------------------------- the record
 
+local FINAL = {succeeded = true, failed = true, cancelled = true}
+
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
-  'crashes', 'worker', 'token', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at', 'forget',
-  'progress',
-  'kids_total', 'log'}
+  'crashes', 'attempt', 'worker', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at',
+  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log'}
+local READ, READ_TO_RUN = {'packed'}, {'packed'}
+for i = 1, #FIELDS do READ[i + 1], READ_TO_RUN[i + 1] = FIELDS[i], FIELDS[i] end
+READ_TO_RUN[#READ + 1], READ_TO_RUN[#READ + 2] = 'payload', 'options'
+
+-- What has ended is read now and then and written hardly ever: its small fields become one, a line each, in this
+-- order; a hash of few fields takes half of the memory. The last may hold any text. `record.py` reads both forms.
+local PACKED = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'run', 'retries', 'crashes',
+  'attempt', 'worker', 'queued', 'started', 'finished', 'progress', 'progress_seq', 'progress_message'}
+local NUMERIC = {run = true, retries = true, crashes = true, progress = true}
+
+local function split(text, most)
+  local parts, from = {}, 1
+  for i = 1, most - 1 do
+    local at = string.find(text, '\n', from, true)
+    parts[i] = string.sub(text, from, at - 1)
+    from = at + 1
+  end
+  parts[most] = string.sub(text, from)
+  return parts
+end
+
+local function fill_from(task, packed)
+  for i, value in ipairs(split(packed, #PACKED)) do task[PACKED[i]] = value end
+  task.is_packed = true
+end
 
 -- The fields of a record that moves need, as a table; nil where there is no such task. Changes are collected with
--- `set` and `unset` and written by `save`, once per task.
-local function load(id)
-  local values = redis.call('HMGET', key.task(id), unpack(FIELDS))
-  if not values[1] then return nil end
-  local task = {id = id, written = {}, removed = {}}
-  for i = 1, #FIELDS do task[FIELDS[i]] = values[i] or '' end
-  task.run = tonumber(task.run) or 0
-  task.retries = tonumber(task.retries) or 0
-  task.crashes = tonumber(task.crashes) or 0
-  task.progress = tonumber(task.progress) or 0
+-- `set` and `unset` and written by `save`, once per task. Payload and options are read only where a run begins.
+-- Written out, because every operation does this: a table that is filled in a loop costs twice as much.
+local function load(id, to_run)
+  local v = redis.call('HMGET', key.task(id), unpack(to_run and READ_TO_RUN or READ))
+  if not (v[1] or v[2]) then return nil end
+  local task = {id = id, written = {}, removed = {}, payload = v[29], options = v[30],
+    name = v[2] or '', queue = v[3] or '', priority = v[4] or '', tenant = v[5] or '', case = v[6] or '',
+    parent = v[7] or '', cseq = v[8] or '', status = v[9] or '', run = v[10] or 0, retries = v[11] or 0,
+    crashes = v[12] or 0, attempt = v[13] or '', worker = v[14] or '', queued = v[15] or '', started = v[16] or '',
+    eta = v[17] or '', error = v[18] or '', cancel = v[19] or '', awaiting = v[20] or '', raised = v[21] or '',
+    raised_at = v[22] or '', forget = v[23] or '', progress = v[24] or 0, progress_seq = v[25] or '',
+    progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '', lane = '', is_packed = false}
+  if v[1] then fill_from(task, v[1]) end
+  task.run, task.retries = tonumber(task.run) or 0, tonumber(task.retries) or 0
+  task.crashes, task.progress = tonumber(task.crashes) or 0, tonumber(task.progress) or 0
   task.lane = task.queue .. '.' .. (task.raised ~= '' and task.raised or task.priority)
   return task
 end
@@ -71,21 +102,59 @@ end
 -- Fields that are not there cost nothing; those that `load` doesn't read are always removed.
 local function unset(task, ...)
   for _, field in ipairs({...}) do
-    if task[field] ~= '' then task.removed[#task.removed + 1] = field end
+    if task[field] ~= '' then
+      task.removed[#task.removed + 1] = field
+      task[field] = NUMERIC[field] and 0 or ''
+    end
   end
 end
 
+local IS_PACKED = {}
+for i = 1, #PACKED do IS_PACKED[PACKED[i]] = true end
+
+local function pack(task)
+  local lines, removed, others, written = {}, task.removed, {}, task.written
+  for i = 1, #PACKED do
+    local field = PACKED[i]
+    local value = task[field]
+    if value and value ~= '' and value ~= 0 then
+      lines[i] = value
+      removed[#removed + 1] = field
+    else
+      lines[i] = ''
+    end
+  end
+  for i = 1, #written, 2 do
+    if not IS_PACKED[written[i]] then
+      others[#others + 1] = written[i]
+      others[#others + 1] = written[i + 1]
+    end
+  end
+  others[#others + 1] = 'packed'
+  others[#others + 1] = table.concat(lines, '\n')
+  task.written = others
+end
+
+local function spread(task)
+  for _, field in ipairs(PACKED) do
+    local value = task[field]
+    if value and value ~= '' and value ~= 0 then set(task, field, value) end
+  end
+  task.removed[#task.removed + 1] = 'packed'
+  task.is_packed = false
+end
+
 local function save(task)
+  if task.is_packed and not FINAL[task.status] then spread(task) end
+  if task.has_ended then pack(task) end
   if #task.removed > 0 then redis.call('HDEL', key.task(task.id), unpack(task.removed)) end
   if #task.written > 0 then redis.call('HSET', key.task(task.id), unpack(task.written)) end
-  task.written, task.removed = {}, {}
+  task.written, task.removed, task.has_ended = {}, {}, false
 end
 
 local function allowed(task, states)
   return string.find(',' .. states .. ',', ',' .. task.status .. ',', 1, true) ~= nil
 end
-
-local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 -- ----------------------------------------------------------------------------------------------- telling
 
@@ -262,15 +331,17 @@ end
 local function finish(task, to, retention_ms)
   if task.forget == '1' then retention_ms = 0 end
   set(task, 'finished', whole(now()))
-  unset(task, 'cancel', 'awaiting', 'eta', 'token', 'raised', 'raised_at')
+  unset(task, 'cancel', 'awaiting', 'eta', 'raised', 'raised_at')
+  task.has_ended = true
   move(task, to)
   expire_with_its_children(task, retention_ms)
   count(task, to)
   if task.started ~= '' then count_duration(task, 'run', task.started) end
 end
 
+-- Put together by hand, like the ticket: `cjson` takes its time, and numbers and our own names need no escapes.
 local function attempt_json(task)
-  return cjson.encode({attempt = task.retries + 1, run = task.run, progress = task.progress})
+  return '{"attempt":' .. (task.retries + 1) .. ',"run":' .. task.run .. ',"progress":' .. task.progress .. '}'
 end
 
 local function cancelled(task, retention_ms)
@@ -298,11 +369,10 @@ end
 local function recover(task, cause, retention_ms)
   if task.cancel == '1' then return cancelled(task, retention_ms) end
   set(task, 'queued', whole(now()))
-  unset(task, 'worker', 'token')
+  unset(task, 'worker')
   move(task, 'queued')
   push(task, true)
-  tell(task, 'recovered', cjson.encode({cause = cause, attempt = task.retries + 1, run = task.run,
-    progress = task.progress}))
+  tell(task, 'recovered', '{"cause":"' .. cause .. '",' .. string.sub(attempt_json(task), 2))
   save(task)
 end
 
@@ -316,6 +386,12 @@ end
 local function give_up_hold(task, id, worker, lane)
   local given_again = task and (task.status == 'queued' or (task.status == 'running' and task.worker == worker))
   if not given_again then redis.call('SREM', key.acks(worker, lane), id) end
+end
+
+-- An end that is written again because its answer was lost is done already.
+local function ended_before(task, run, worker, status)
+  local was_so = task and task.status == status and task.run == tonumber(run) and task.worker == worker
+  return was_so and 'done' or 'lost'
 end
 
 -- What a worker was given and will not do goes back to the head of its lane. Whether its run began is the record's

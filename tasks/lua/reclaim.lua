@@ -1,21 +1,16 @@
--- Gives back what a live worker is said to hold but doesn't know of: an answer was lost on its way, or a run's end
--- could not be written.
--- ARGV: worker, retention in ms, number of lanes, the lanes, then the ids that the worker does hold
+-- Gives back runs that a live worker is said to hold and doesn't know of: an answer was lost on its way, or a run's
+-- end could not be written.
+-- ARGV: worker, retention in ms, then lane, id and run of each
 -- Returns how many were given back.
 
-local worker, retention, lanes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local all, held, reclaimed = {}, {}, 0
-for i = 4, 3 + lanes do all[#all + 1] = key.acks(worker, ARGV[i]) end
-if redis.call('EXISTS', unpack(all)) == 0 then return 0 end
-
-for i = 4 + lanes, #ARGV do held[ARGV[i]] = true end
-for i, acks in ipairs(all) do
-  for _, id in ipairs(redis.call('SMEMBERS', acks)) do
-    if not held[id] then
-      redis.call('SREM', acks, id)
-      give_back(id, ARGV[3 + i], worker, 'worker lost it', retention)
-      reclaimed = reclaimed + 1
-    end
+local worker, retention, reclaimed = ARGV[1], tonumber(ARGV[2]), 0
+for i = 3, #ARGV, 3 do
+  local lane, id, run = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local task = load(id)
+  local is_the_one = not task or task.run == run
+  if is_the_one and redis.call('SREM', key.acks(worker, lane), id) == 1 then
+    give_back(id, lane, worker, 'worker lost it', retention)
+    reclaimed = reclaimed + 1
   end
 end
 return reclaimed

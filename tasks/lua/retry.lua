@@ -1,19 +1,19 @@
 -- Ends a run that failed and will be repeated: the record, the wait and the ack in one step.
 -- ARGV: id, run, worker, lane, allowed states, delay in ms, error (JSON), retention in ms,
---       counted ('1' uses up a retry; '' is a wait that was nobody's failure)
--- Returns 'done'; 'lost' where the run was superseded.
+--       counted ('1' uses up a retry; '' is a wait that was nobody's failure), then as of `succeed`
+-- Returns as `succeed`.
 
-local id, run, worker, lane, states, wait, problem, retention, counted = unpack(ARGV)
+local id, run, worker, lane, states, wait, problem, retention, counted = unpack(ARGV, 1, 9)
 local task = load(id)
 if not holds(task, run, worker, states) then
   give_up_hold(task, id, worker, lane)
-  return 'lost'
+  return ended(ended_before(task, run, worker, 'retrying'), ARGV, 10)
 end
 
 settle(task, worker)
 if task.cancel == '1' then
   cancelled(task, tonumber(retention))
-  return 'done'
+  return ended('done', ARGV, 10)
 end
 
 local due, attempt = now() + tonumber(wait), task.retries + 1
@@ -26,4 +26,4 @@ delay(task, due)
 count(task, 'retried')
 tell(task, 'retrying', cjson.encode({attempt = attempt, run = task.run, eta = due, progress = task.progress}), problem)
 save(task)
-return 'done'
+return ended('done', ARGV, 10)

@@ -14,7 +14,7 @@ for i = FIRST, #ARGV, STRIDE do
   local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
     tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
     options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
-    run = 0, retries = 0, log = '', status = '', written = {}, removed = {}}
+    run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
   task.lane = task.queue .. '.' .. task.priority
   task.is_known = redis.call('EXISTS', key.task(task.id)) == 1
   tasks[#tasks + 1], tenants[task.tenant] = task, true
@@ -36,7 +36,8 @@ local function full_lane()
     if not task.is_known then more[task.lane] = (more[task.lane] or 0) + 1 end
   end
   for lane, added in pairs(more) do
-    if redis.call('LLEN', key.lane(lane)) + added > max_waiting then return lane end
+    local waiting = redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane))
+    if waiting + added > max_waiting then return lane end
   end
 end
 

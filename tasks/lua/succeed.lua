@@ -1,12 +1,13 @@
 -- Ends a run well, and acks it.
--- ARGV: id, run, worker, lane, allowed states, retention in ms, result (JSON) or '', place of a large result or ''
--- Returns 'done'; 'lost' where the run was superseded (then only the worker's hold is given up).
+-- ARGV: id, run, worker, lane, allowed states, retention in ms, result (JSON) or '', place of a large result or '',
+--       then, where the worker wants more, the arguments of `fetch`
+-- Returns {'done', run begun, ...}; {'lost', ...} where the run was superseded (then only the worker's hold is given up).
 
-local id, run, worker, lane, states, retention, result, place = unpack(ARGV)
+local id, run, worker, lane, states, retention, result, place = unpack(ARGV, 1, 8)
 local task = load(id)
 if not holds(task, run, worker, states) then
   give_up_hold(task, id, worker, lane)
-  return (task and task.status == 'succeeded' and task.run == tonumber(run) and task.worker == worker) and 'done' or 'lost'
+  return ended(ended_before(task, run, worker, 'succeeded'), ARGV, 9)
 end
 
 -- The case keeps the latest result of each kind longer than the task itself is kept.
@@ -22,8 +23,8 @@ if place ~= '' then set(task, 'result_place', place) end
 unset(task, 'error')
 finish(task, 'succeeded', tonumber(retention))
 settle(task, worker)
-local large = place ~= '' and true or nil
-tell(task, 'succeeded', cjson.encode({attempt = task.retries + 1, run = task.run, large = large}), result)
+local large = place ~= '' and ',"large":true' or ''
+tell(task, 'succeeded', '{"attempt":' .. (task.retries + 1) .. ',"run":' .. task.run .. large .. '}', result)
 save(task)
 keep_for_case()
-return 'done'
+return ended('done', ARGV, 9)

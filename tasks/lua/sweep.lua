@@ -64,10 +64,10 @@ end
 
 local function look_at_listed(index, rank, most)
   return by_rank(redis.call('ZRANGE', index, ranks(rank, most)), rank, most, function(id)
-    local values = redis.call('HMGET', key.task(id), 'tenant', 'status')
-    if not values[1] then return found('member', id, index) end
-    local is_filed = redis.call('ZSCORE', key.by_status(values[1], values[2]), id)
-    if not is_filed then found('unindexed', id, '', state_of(load(id))) end
+    local task = load(id)
+    if not task then return found('member', id, index) end
+    local is_filed = redis.call('ZSCORE', key.by_status(task.tenant, task.status), id)
+    if not is_filed then found('unindexed', id, '', state_of(task)) end
   end)
 end
 

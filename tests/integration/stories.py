@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.catalog import Catalog, TaskSpec
 from tasks.ids import new_id
-from tasks.ledger import Hold, Ledger
+from tasks.ledger import Appetite, Hold, Ledger, Started
 from tasks.lifecycle import Priority
 from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.settings import Settings
@@ -61,9 +61,13 @@ def hold(task: NewTask, run: int = 1, worker: str = WORKER) -> Hold:
     return Hold(task.task_id, run, worker, f"{task.queue}.{task.priority}")
 
 
+def fetched(ledger: Ledger, most: int = 100, worker: str = WORKER) -> list[Started]:
+    """What begins when a worker has so many free threads."""
+    return ledger.fetch(Appetite(worker, DEMO_CATALOG.queues, most))
+
+
 def begun(ledger: Ledger, task: NewTask, run: int = 1, worker: str = WORKER) -> Hold:
     """The task is fetched and its run begins."""
-    ledger.fetch(worker, DEMO_CATALOG.queues, 1)
-    held = hold(task, run, worker)
-    assert ledger.start(held) is not None
-    return held
+    (started,) = fetched(ledger, 1, worker)
+    assert started.hold == hold(task, run, worker)
+    return started.hold

@@ -10,7 +10,7 @@ from dramatiq import Message
 
 from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, QueueFull, Unavailable
 from tasks.ids import child_id, new_id
-from tasks.ledger import Hold, Idempotency, Ledger, redis_faults
+from tasks.ledger import Appetite, Hold, Idempotency, Ledger, redis_faults
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.stories import (
@@ -18,6 +18,7 @@ from tests.integration.stories import (
     WORKER,
     a_task,
     begun,
+    fetched,
     hold,
     ledger_for,
     log,
@@ -34,8 +35,7 @@ def ledger(client: redis.Redis, settings: Settings) -> Ledger:
 
 
 def fetched_ids(ledger: Ledger, most: int = 100, worker: str = WORKER) -> list[str]:
-    messages = ledger.fetch(worker, DEMO_CATALOG.queues, most)
-    return [Message.decode(message).message_id for message in messages]
+    return [started.hold.task_id for started in fetched(ledger, most, worker)]
 
 
 def due(ledger: Ledger) -> bool:
@@ -47,10 +47,9 @@ def test_a_task_goes_all_the_way(ledger: Ledger) -> None:
     task = a_task(kwargs={"case_id": "case-1", "words": "olá"})
 
     ledger.submit([task])
+    (started,) = fetched(ledger)
     started_hold = hold(task)
-    assert fetched_ids(ledger) == [task.task_id]
-    started = ledger.start(started_hold)
-    assert started is not None
+    assert started.hold == started_hold
     assert started.payload == {"case_id": "case-1", "words": "olá"}
     assert ledger.progress(started_hold, 40, "Lendo") == "go_on"
     assert ledger.succeed(started_hold, '{"answer":42}')
@@ -68,7 +67,7 @@ def test_the_ticket_is_a_dramatiq_message_without_a_clients_words(ledger: Ledger
     task = a_task("high", kwargs={"words": "segredo"})
     ledger.submit([task])
 
-    (raw,) = ledger.fetch(WORKER, DEMO_CATALOG.queues, 1)
+    (raw,) = ledger.client.hvals(ledger.keys.of("messages", lane="demo.high"))
 
     message = Message.decode(raw)
     assert (message.queue_name, message.actor_name) == ("demo.high", "demo.work")
@@ -98,8 +97,8 @@ def test_submitting_the_same_task_again_changes_nothing(ledger: Ledger) -> None:
     ledger.submit([task])
     ledger.submit([task])
 
-    assert fetched_ids(ledger) == [task.task_id]
     assert log(ledger, task.task_id) == ["queued"]
+    assert fetched_ids(ledger) == [task.task_id]
 
 
 def test_an_idempotency_key_answers_with_the_first_tasks(ledger: Ledger) -> None:
@@ -241,32 +240,59 @@ def test_a_superseded_run_cannot_write(ledger: Ledger) -> None:
     assert record(ledger, task.task_id).result == {"from": "new"}
 
 
-def test_a_ticket_is_good_for_one_start(ledger: Ledger) -> None:
+def test_a_task_that_stands_in_its_lane_twice_runs_once(ledger: Ledger) -> None:
     task = a_task()
     ledger.submit([task])
-    begun(ledger, task)
+    ledger.client.rpush(ledger.keys.of("lane", lane="demo.normal"), task.task_id, task.task_id)
+    held = begun(ledger, task)
 
-    assert ledger.start(hold(task)) is None
-    assert ledger.start(hold(task, worker="w-other")) is None
-    assert ledger.start(hold(task, run=2)) is None
+    assert fetched_ids(ledger, worker="w-other") == []
+    assert fetched_ids(ledger) == []
     assert log(ledger, task.task_id) == ["queued", "running"]
+    assert ledger.succeed(held, "{}")
+
+
+def test_the_end_of_a_run_brings_its_worker_the_next_one(ledger: Ledger) -> None:
+    first, second, urgent = a_task(), a_task(), a_task("critical", task_name="other.work")
+    ledger.submit([first, second, urgent])
+    appetite = Appetite(WORKER, DEMO_CATALOG.queues, 1)
+    (held,) = [started.hold for started in fetched(ledger, 1)]
+
+    ended = ledger.succeed(held, "{}", then=appetite)
+
+    assert [started.hold.task_id for started in ended.started] == [first.task_id]
+    ended = ledger.fail(ended.started[0].hold, ERROR, appetite)
+    assert [started.hold.task_id for started in ended.started] == [second.task_id]
+    ended = ledger.retry(ended.started[0].hold, 60_000, ERROR, then=appetite)
+    assert ended.written
+    assert ended.started == ()
+
+
+def test_an_end_that_is_written_again_is_written_once(ledger: Ledger) -> None:
+    task = a_task()
+    ledger.submit([task])
+    held = begun(ledger, task)
+
+    assert ledger.succeed(held, "{}")
+    assert ledger.succeed(held, "{}")
+
+    assert log(ledger, task.task_id) == ["queued", "running", "succeeded"]
 
 
 def test_what_a_dead_worker_held_goes_back_to_the_head(client: redis.Redis, settings: Settings) -> None:
     impatient = settings.model_copy(update={"heartbeat_timeout_s": 0.001})
     ledger = ledger_for(client, impatient)
-    running, fetched, waiting = a_task(), a_task(), a_task()
-    ledger.submit([running, fetched, waiting])
+    running, other, waiting = a_task(), a_task(), a_task()
+    ledger.submit([running, other, waiting])
     ledger.beat(WORKER, {})
     begun(ledger, running)
     fetched_ids(ledger, 1)
 
     wait_until(lambda: ledger.do_chores().dead == {WORKER: 2}, "the dead worker is reaped")
 
-    assert set(fetched_ids(ledger, 2)) == {running.task_id, fetched.task_id}
-    assert log(ledger, running.task_id) == ["queued", "running", "recovered"]
-    assert log(ledger, fetched.task_id) == ["queued"]
-    assert ledger.start(hold(running, run=2)) is not None
+    assert set(fetched_ids(ledger, 2)) == {running.task_id, other.task_id}
+    assert log(ledger, running.task_id) == ["queued", "running", "recovered", "running"]
+    assert log(ledger, other.task_id) == ["queued", "running", "recovered", "running"]
 
 
 def test_a_task_that_kills_its_workers_becomes_a_dead_letter(client: redis.Redis, settings: Settings) -> None:
@@ -285,13 +311,16 @@ def test_a_task_that_kills_its_workers_becomes_a_dead_letter(client: redis.Redis
 
 
 def test_what_a_live_worker_doesnt_know_of_is_reclaimed(ledger: Ledger) -> None:
-    known, lost = a_task(), a_task()
+    known, lost = a_task(), a_task("high")
     ledger.submit([known, lost])
     fetched_ids(ledger)
 
-    assert ledger.reclaim(WORKER, [known.task_id]) == 1
+    assert ledger.held_by(WORKER) == {hold(known), hold(lost)}
+    assert ledger.reclaim(WORKER, [hold(lost)]) == 1
+    assert ledger.reclaim(WORKER, [hold(lost)]) == 0
 
     assert fetched_ids(ledger) == [lost.task_id]
+    assert ledger.held_by(WORKER) == {hold(known), hold(lost, run=2)}
 
 
 def test_a_run_that_a_live_worker_lost_is_begun_again(ledger: Ledger) -> None:
@@ -299,34 +328,23 @@ def test_a_run_that_a_live_worker_lost_is_begun_again(ledger: Ledger) -> None:
     ledger.submit([task])
     lost = begun(ledger, task)
 
-    assert ledger.reclaim(WORKER, []) == 1
+    assert ledger.reclaim(WORKER, [lost]) == 1
 
     assert log(ledger, task.task_id) == ["queued", "running", "recovered"]
     assert not ledger.fail(lost, ERROR), "the lost run can't make a dead letter of its successor"
     assert ledger.succeed(begun(ledger, task, 2), "{}")
 
 
-def test_a_task_that_no_worker_knows_is_a_dead_letter(ledger: Ledger) -> None:
-    task = a_task()
-    ledger.submit([task])
-    fetched_ids(ledger)
-
-    assert ledger.reject(hold(task), ERROR)
-
-    assert status(ledger, task.task_id) == "failed"
-    assert ledger.requeue(task.task_id) == "queued"
-
-
 def test_a_worker_that_leaves_gives_back_all_it_holds(ledger: Ledger) -> None:
-    running, fetched = a_task(), a_task()
-    ledger.submit([running, fetched])
+    running, other = a_task(), a_task()
+    ledger.submit([running, other])
     ledger.beat(WORKER, {})
     begun(ledger, running)
     fetched_ids(ledger)
 
     ledger.retire(WORKER)
 
-    assert set(fetched_ids(ledger, worker="w-other")) == {running.task_id, fetched.task_id}
+    assert set(fetched_ids(ledger, worker="w-other")) == {running.task_id, other.task_id}
     assert ledger.client.zscore(ledger.keys.of("heartbeats"), WORKER) is None
 
 
@@ -394,8 +412,7 @@ def test_a_child_of_a_cancelled_parent_does_not_start(ledger: Ledger) -> None:
     ledger.await_children(held)
     assert ledger.cancel(parent.task_id) == "cancelled"
 
-    fetched_ids(ledger)
-    assert ledger.start(hold(child)) is None
+    assert fetched_ids(ledger) == []
     assert status(ledger, child.task_id) == "cancelled"
     with pytest.raises(IllegalMove):
         ledger.submit([a_task(parent_id=parent.task_id)])
@@ -419,9 +436,8 @@ def test_what_has_waited_too_long_moves_up_lane_by_lane(client: redis.Redis, set
     wait_until(lambda: ledger.do_chores(raise_aged=True) and client.llen(lane) == 1, "it reaches the highest lane")
     ledger.submit([a_task("high")])
 
-    assert fetched_ids(ledger, 1) == [old.task_id]
-    (hold_of_old,) = [Hold(old.task_id, 1, WORKER, "demo.critical")]
-    assert ledger.start(hold_of_old) is not None
+    (hold_of_old,) = [started.hold for started in fetched(ledger, 1)]
+    assert hold_of_old == Hold(old.task_id, 1, WORKER, "demo.critical")
     assert record(ledger, old.task_id).priority == "low"
     ledger.retry(hold_of_old, 0, ERROR)
     assert due(ledger)
@@ -477,7 +493,7 @@ def test_a_superseded_run_leaves_the_hold_of_its_successor(ledger: Ledger) -> No
     task = a_task()
     ledger.submit([task])
     old = begun(ledger, task)
-    ledger.reclaim(WORKER, [])
+    ledger.reclaim(WORKER, [old])
     fetched_ids(ledger)
 
     assert not ledger.succeed(old, "{}")

@@ -30,6 +30,7 @@ from tests.integration.stories import (
     AnyResult,
     a_task,
     begun,
+    fetched,
     hold,
     ledger_for,
     log,
@@ -106,7 +107,7 @@ def test_a_queued_task_whose_message_is_gone_gets_it_anew_and_keeps_its_place(le
 def test_a_task_that_a_live_worker_has_fetched_is_left_alone(ledger: Ledger) -> None:
     submitted(ledger, a_task())
     live_worker(ledger)
-    ledger.fetch(WORKER, DEMO_CATALOG.queues, 1)
+    fetched(ledger, 1, WORKER)
 
     assert swept(ledger) == {}
     assert in_lane(ledger) == []
@@ -114,7 +115,7 @@ def test_a_task_that_a_live_worker_has_fetched_is_left_alone(ledger: Ledger) -> 
 
 def test_what_was_fetched_by_a_worker_that_nobody_lists_is_given_back_once(ledger: Ledger) -> None:
     (task,) = submitted(ledger, a_task())
-    ledger.fetch("w-gone", DEMO_CATALOG.queues, 1)
+    fetched(ledger, 1, "w-gone")
 
     assert inspected(ledger).confirmed[0].kind is Kind.ACKS
 
@@ -338,16 +339,16 @@ def test_a_dead_letter_that_was_deleted_by_hand_leaves_a_failed_task(ledger: Led
 
 
 def test_a_dry_run_changes_nothing(ledger: Ledger, client: redis.Redis) -> None:
-    lost, gone, held = submitted(ledger, a_task(), a_task(), a_task())
+    held, lost, gone = submitted(ledger, a_task(), a_task(), a_task())
+    fetched(ledger, 1, "w-gone")
     client.lrem(key(ledger, "lane", lane=LANE), 0, lost.task_id)
     client.delete(key(ledger, "task", id=gone.task_id))
-    ledger.fetch("w-gone", DEMO_CATALOG.queues, 2)
     before = dump(client)
 
     found = swept(ledger, mend=False)
 
     assert found[Kind.ACKS] == found[Kind.MESSAGE] == 1
-    assert found[Kind.LOST] == 2, held.task_id
+    assert found[Kind.LOST] == found[Kind.ABANDONED] == 1, held.task_id
     assert dump(client) == before
 
 

@@ -401,7 +401,7 @@ def test_a_task_that_comes_back_to_the_same_worker_runs_there(shop: Shop) -> Non
     worker = shop.open(work, threads=2)
     task_id = shop.submit()
     wait_until(lambda: runs == [1], "the first run goes on")
-    shop.ledger.reclaim(worker.broker.worker, [])
+    shop.ledger.reclaim(worker.broker.worker, shop.ledger.held_by(worker.broker.worker))
 
     shop.ends(task_id, "succeeded")
     older_may_end.set()

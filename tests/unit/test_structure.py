@@ -94,6 +94,6 @@ def test_python_and_lua_spell_keys_alike() -> None:
 
 def test_every_move_has_its_script() -> None:
     scripts = {path.stem for path in (ROOT / "tasks" / "lua").glob("*.lua")}
-    elsewhere = {Move.CREATE: "submit", Move.DUE: "do_chores", Move.RECOVER: "hand_back"}
+    elsewhere = {Move.CREATE: "submit", Move.START: "fetch", Move.DUE: "do_chores", Move.RECOVER: "hand_back"}
     for move in Move:
         assert elsewhere.get(move, move.value) in scripts

@@ -10,7 +10,7 @@ import redis
 from cli.doctor import WORDS, report
 from cli.main import main
 from tasks.inspection import Find, Findings, Kind
-from tasks.ledger import Ledger
+from tasks.ledger import Appetite, Ledger
 from tasks.settings import Settings
 from tasks.submission import NewTask, Order, check
 
@@ -70,8 +70,8 @@ def test_what_is_astray_is_mended_on_request(ledger: Ledger, capsys: Said) -> No
         f"1 queued, but in no lane or without a message: queued again ({task.task_id})",
         "1 found and mended.",
     ]
-    (message,) = ledger.fetch("w-1", ["triage"], 5)
-    assert task.task_id.encode() in message
+    (started,) = ledger.fetch(Appetite("w-1", ["triage"], 5))
+    assert started.hold.task_id == task.task_id
 
 
 def test_without_a_server_the_remedy_is_named(tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,108 @@
+-- A worker takes the most urgent tasks of several queues, and their runs begin: nothing lies fetched and unbegun.
+
+local PRIORITIES_DOWN = {'critical', 'high', 'normal', 'low'}
+local REMEMBERED_AT_MOST = 64
+
+-- The lists of some queues in the order in which they are looked at: a lane comes only after every lane above it, of
+-- all these queues. Built once per order of queues, for two dozen keys take longer to spell than to look up.
+local remembered, how_many = {}, 0
+
+local function lists_of(queues)
+  local signature = NS .. ' ' .. table.concat(queues, ' ')
+  local known = remembered[signature]
+  if known then return known end
+  if how_many >= REMEMBERED_AT_MOST then remembered, how_many = {}, 0 end
+  known = {lists = {}, lane_of = {}}
+  for _, priority in ipairs(PRIORITIES_DOWN) do
+    for _, queue in ipairs(queues) do
+      local lane = queue .. '.' .. priority
+      known.lists[#known.lists + 1] = key.lane(lane)
+      known.lane_of[key.lane(lane)] = lane
+    end
+  end
+  known.pop = {'LMPOP', #known.lists, unpack(known.lists)}
+  known.pop[#known.pop + 1] = 'LEFT'
+  known.pop[#known.pop + 1] = 'COUNT'
+  remembered[signature], how_many = known, how_many + 1
+  return known
+end
+
+local function without_paused(queues)
+  if redis.call('EXISTS', key.paused()) == 0 then return queues end
+  local going = {}
+  for _, queue in ipairs(queues) do
+    if redis.call('HEXISTS', key.paused(), queue) == 0 then going[#going + 1] = queue end
+  end
+  return going
+end
+
+local function parent_gave_up(task)
+  if task.parent == '' then return false end
+  local parent = redis.call('HMGET', key.task(task.parent), 'status', 'aborted')
+  return FINAL[parent[1]] or parent[2] == '1'
+end
+
+-- A parent whose children have ended goes on where it stopped: for those who watch, it never stopped running.
+local function begin_or_go_on(task, worker)
+  set(task, 'run', task.run + 1)
+  set(task, 'attempt', task.retries + 1)
+  set(task, 'worker', worker)
+  unset(task, 'eta', 'awaiting')
+  if task.status == 'running' then return end
+  unset(task, 'progress', 'progress_message', 'progress_seq')
+  if task.queued ~= '' then count_duration(task, 'wait', task.queued) end
+  set(task, 'started', whole(now()))
+  move(task, 'running')
+  tell(task, 'running', '{"run":' .. task.run .. ',"attempt":' .. (task.retries + 1) .. ',"worker":"' .. worker .. '"}')
+end
+
+-- Begins the next run of what stood in a lane; nil where there is nothing to run: an id without a task, one that
+-- stood there twice and runs already, a child whose parent gave up.
+local function begin_run(id, lane, worker, states, retention)
+  local task = load(id, true)
+  if not task then
+    redis.call('HDEL', key.messages(lane), id)
+    return nil
+  end
+  local resumes = task.awaiting == 'due'
+  if not allowed(task, states) or (task.status == 'running' and not resumes) then return nil end
+  if parent_gave_up(task) then
+    redis.call('HDEL', key.messages(lane), id)
+    cancelled(task, retention)
+    return nil
+  end
+  redis.call('SADD', key.acks(worker, lane), id)
+  begin_or_go_on(task, worker)
+  save(task)
+  return {id, task.name, lane, task.run, task.payload, task.options, task.tenant, task.case, task.parent,
+    task.retries}
+end
+
+-- Returns the runs that begin.
+local function fetch(worker, states, retention, most, queues)
+  local begun = {}
+  local known = lists_of(without_paused(queues))
+  local counted = #known.pop + 1
+  while #begun < most and #known.lists > 0 do
+    known.pop[counted] = most - #begun
+    local taken = redis.call(unpack(known.pop, 1, counted))
+    if not taken then break end
+    local lane = known.lane_of[taken[1]]
+    for _, id in ipairs(taken[2]) do begun[#begun + 1] = begin_run(id, lane, worker, states, retention) end
+  end
+  known.pop[counted] = nil
+  return begun
+end
+
+-- From this place on, the arguments are those of `fetch`; nothing is fetched where there are none.
+local function fetch_as_asked(arguments, from)
+  if not arguments[from] then return {} end
+  local queues = {}
+  for i = from + 4, #arguments do queues[#queues + 1] = arguments[i] end
+  return fetch(arguments[from], arguments[from + 1], tonumber(arguments[from + 2]), tonumber(arguments[from + 3]), queues)
+end
+
+-- What the end of a run answers: how it went, and what its worker, whose thread is free now, is to do next.
+local function ended(verdict, arguments, from)
+  return {verdict, unpack(fetch_as_asked(arguments, from))}
+end
