@@ -22,6 +22,7 @@ from gateway.sse import case_event_name, encode
 from tasks.connection import connect_async_listener
 from tasks.errors import Unavailable
 from tasks.keys import Keys
+from tasks.known_keys import KnownKeys
 from tasks.record import Event, parse_message
 from tasks.settings import Settings
 
@@ -95,14 +96,15 @@ class _Channel:
 class Bridge:
     """Watch a channel with `async with bridge.watch(channel) as watcher`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, known_keys: KnownKeys[Any] | None = None) -> None:
         self.keys = Keys(settings.namespace)
         self._settings = settings
+        self._known_keys = known_keys or KnownKeys()
+        self._key_changes = self.keys.of("key_changes")
         self._channels: dict[str, _Channel] = {}
         # Unsubscriptions on their way: until they are answered, the answer to a subscription may be an older one's.
         self._leaving: Counter[str] = Counter()
         self._sending = asyncio.Lock()
-        self._wanted = asyncio.Event()
         self._closed = False
         self._pubsub: Any = None
         self._task: asyncio.Task[None] | None = None
@@ -144,7 +146,6 @@ class Bridge:
             channel.watchers.add(watcher)
             return channel
         channel = self._channels[watcher.channel] = _Channel({watcher})
-        self._wanted.set()
         await self._send(SUBSCRIBE, watcher.channel)
         return channel
 
@@ -185,7 +186,6 @@ class Bridge:
 
     async def _run(self) -> None:
         while True:
-            await self._wanted.wait()
             try:
                 await self._hear_until_cut()
             except Exception as error:
@@ -204,13 +204,14 @@ class Bridge:
                     self._hear(message)
         finally:
             self._pubsub = None
+            self._known_keys.go_deaf()
             await client.aclose()
 
     async def _subscribe_to_all(self, pubsub: Any) -> None:
         async with self._sending:
             self._leaving.clear()
-            # A channel that nobody writes to keeps the connection subscribed when no one watches.
-            await pubsub.subscribe(self.keys.of("bridge"))
+            # It also keeps the connection subscribed when no one watches.
+            await pubsub.subscribe(self._key_changes)
             for name in list(self._channels):
                 await _say(pubsub, SUBSCRIBE, name)
             self._pubsub = pubsub
@@ -218,6 +219,9 @@ class Bridge:
     def _hear(self, message: dict[str, Any]) -> None:
         kind = message["type"].removeprefix("p")
         name = (message["pattern"] if message["type"] == "pmessage" else message["channel"]).decode()
+        if name == self._key_changes:
+            self._hear_of_keys(kind, message["data"])
+            return
         channel = self._channels.get(name)
         if kind == UNSUBSCRIBE:
             self._leaving[name] -= 1
@@ -229,6 +233,12 @@ class Bridge:
             channel.heard.set()
         elif kind == "message":
             channel.hand_out(Frame(parse_message(message["data"])))
+
+    def _hear_of_keys(self, kind: str, data: Any) -> None:
+        if kind == SUBSCRIBE:
+            self._known_keys.hear()
+        elif kind == "message":
+            self._known_keys.forget(data.decode())
 
     def _tell_gap(self) -> None:
         """Whoever is told of a gap waits for the new subscription before it reads the log."""

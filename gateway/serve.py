@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from types import FrameType
 
@@ -41,6 +42,9 @@ class Server(uvicorn.Server):
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
     app = create_app(settings)
+    # What lives as long as the process needn't be looked through at every collection, while requests wait.
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(
         app,
         host=settings.host,

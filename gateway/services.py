@@ -37,13 +37,14 @@ class Services:
     @classmethod
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
+        identities = Identities(client, settings)
         return cls(
             settings=settings,
             tasks=TaskService(client, settings),
-            identities=Identities(client, settings),
+            identities=identities,
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
-            bridge=Bridge(settings),
+            bridge=Bridge(settings, identities.known),
         )
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from tasks.clock import now_ms, to_ms
 from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput
 from tasks.keys import Keys
+from tasks.known_keys import KnownKeys
 from tasks.ledger import redis_faults
 from tasks.settings import Settings
 
@@ -141,6 +142,7 @@ class ApiKeys:
             if not self._client.exists(name):
                 return False
             self._client.hset(name, "revoked", "1")
+            self._client.publish(self._keys.of("key_changes"), key_id)
         return True
 
     def _read(self, key_id: str) -> ApiKey | None:
@@ -155,6 +157,7 @@ class Identities:
     def __init__(self, client: AsyncRedis, settings: Settings) -> None:
         self._client = client
         self._keys = Keys(settings.namespace)
+        self.known: KnownKeys[tuple[ApiKey, Identity]] = KnownKeys()
 
     async def of_token(self, token: str) -> Identity | None:
         """The identity behind an API key; `None` for one that is unknown, wrong, expired or revoked."""
@@ -162,10 +165,23 @@ class Identities:
         if match is None:
             return None
         key_id, secret = match.groups()
+        hashed, now = digest(secret), now_ms()
+        known = self.known.get(hashed, now)
+        if known is not None:
+            key, identity = known
+            return identity if key.key_id == key_id and key.usable else None
+        return await self._read_identity(key_id, hashed, now)
+
+    async def _read_identity(self, key_id: str, hashed: str, now: int) -> Identity | None:
+        moment = self.known.moment
         raw = await self._read(key_id)
-        if not raw or not hmac.compare_digest(raw[b"hash"].decode(), digest(secret)):
+        if not raw or not hmac.compare_digest(raw[b"hash"].decode(), hashed):
             return None
-        return await self._identity(key_id, raw, used=True)
+        identity = await self._identity(key_id, raw, used=True)
+        key = _parse(key_id, raw)
+        if identity is not None and key is not None:
+            self.known.remember(hashed, key_id, (key, identity), now, moment)
+        return identity
 
     async def _read(self, key_id: str) -> dict[bytes, bytes]:
         with redis_faults():

@@ -16,6 +16,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from tasks.settings import Settings
+from tasks.shared_connection import SharedConnection
 
 AsyncRedis = Any
 """A client of `redis.asyncio` that answers in bytes; redis-py's own hints allow text everywhere."""
@@ -61,6 +62,14 @@ def connect_async(settings: Settings) -> redis.asyncio.Redis:
         retry=AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return redis.asyncio.Redis.from_pool(pool)
+
+
+def connect_shared(settings: Settings) -> SharedConnection:
+    """The connection over which a gateway calls the scripts; it gives up in time to answer 503."""
+    pool = redis.asyncio.ConnectionPool.from_url(
+        settings.redis_url, socket_connect_timeout=GATEWAY_TIMEOUT_S / 2, socket_timeout=GATEWAY_TIMEOUT_S
+    )
+    return SharedConnection(pool.make_connection, GATEWAY_TIMEOUT_S)
 
 
 def connect_async_listener(settings: Settings) -> redis.asyncio.Redis:

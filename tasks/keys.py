@@ -76,7 +76,7 @@ KEYS: tuple[Key, ...] = (
 CHANNELS: tuple[Key, ...] = (
     Key("bell", "bell", "channel", "ledger", "wakes idle workers; carries the lane"),
     Key("control", "control", "channel", "ledger", "`cancel <task id> <run>`, heard by every worker"),
-    Key("bridge", "bridge", "channel", "nobody", "keeps a bridge subscribed while no one watches"),
+    Key("key_changes", "key_changes", "channel", "api_keys", "the id of a key that was revoked"),
     Key("task_events", "events:task:{id}", "channel", "ledger", "every event of one task"),
     Key("case_events", "events:case:{tenant}:{case}", "channel", "ledger", "every event of a case's tasks"),
     Key("tenant_events", "events:tenant:{tenant}", "channel", "ledger", "every event of a tenant's tasks"),

@@ -18,8 +18,8 @@ from typing import Any
 
 import redis
 
-from tasks.connection import AsyncRedis
 from tasks.keys import lua_functions
+from tasks.shared_connection import SharedConnection
 
 NAMES = (
     "submit",
@@ -150,12 +150,25 @@ def _ask(connection: Any, command: tuple[Any, ...]) -> Any:
         raise
 
 
-async def call_async(client: AsyncRedis, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
-    """Call an operation for the gateway; a server that doesn't have the library yet gets it."""
-    try:
-        return await client.fcall(function(name), 1, namespace, *arguments)
-    except redis.ResponseError as error:
-        if not _is_missing(error):
-            raise
-    await client.function_load(library(), replace=True)
-    return await client.fcall(function(name), 1, namespace, *arguments)
+class AsyncCaller:
+    """Calls operations for the gateway, over the one connection that its requests share."""
+
+    def __init__(self, connection: SharedConnection) -> None:
+        self._connection = connection
+
+    async def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
+        """Call an operation; a server that doesn't have the library yet gets it. A broken connection is worth a
+        second call, a silent server is not: the caller waits."""
+        command = ("FCALL", function(name), 1, namespace, *arguments)
+        try:
+            return await self._connection.call(*command)
+        except redis.ConnectionError:
+            return await self._connection.call(*command)
+        except redis.ResponseError as error:
+            if not _is_missing(error):
+                raise
+        await self._connection.call("FUNCTION", "LOAD", "REPLACE", library())
+        return await self._connection.call(*command)
+
+    async def close(self) -> None:
+        await self._connection.close()

@@ -12,7 +12,7 @@ from typing import Any
 from tasks import scripts
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
-from tasks.connection import AsyncRedis, connect_async
+from tasks.connection import AsyncRedis, connect_async, connect_shared
 from tasks.errors import FieldError, IllegalMove, InvalidInput, NotFound
 from tasks.keys import Keys
 from tasks.ledger import (
@@ -45,6 +45,7 @@ class TaskService:
         self.catalog = catalog
         self.reader = Reader(client, settings, catalog)
         self.cases = CaseStore(client, settings)
+        self._caller = scripts.AsyncCaller(connect_shared(settings))
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
 
@@ -55,11 +56,12 @@ class TaskService:
         return cls(connect_async(settings), settings)
 
     async def close(self) -> None:
+        await self._caller.close()
         await self.client.aclose()
 
     async def _call(self, name: str, *arguments: Any) -> Any:
         with redis_faults():
-            return await scripts.call_async(self.client, name, self._namespace, arguments)
+            return await self._caller(name, self._namespace, arguments)
 
     async def queue_task(
         self,
