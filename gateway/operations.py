@@ -18,7 +18,7 @@ from gateway.services import services
 from gateway.tasks import links
 from middleware.dashboard import dashboard_app
 from tasks.api_keys import Identity
-from tasks.errors import Unavailable
+from tasks.errors import NotFound, Unavailable
 from tasks.settings import Settings
 from tasks.submission import Order
 
@@ -45,6 +45,27 @@ async def readyz(request: Request) -> Response:
 async def queues(request: Request, identity: Identity) -> Response:  # noqa: ARG001
     stats = await services(request).tasks.stats(tenant=None)
     return Json({"queues": stats["queues"]})
+
+
+@needs("ops:write")
+async def pause(request: Request, identity: Identity) -> Response:
+    queue = _queue(request)
+    await services(request).tasks.pause_queue(queue, identity.key_id)
+    return Json({"queue": queue, "paused": True})
+
+
+@needs("ops:write")
+async def resume(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    queue = _queue(request)
+    await services(request).tasks.resume_queue(queue)
+    return Json({"queue": queue, "paused": False})
+
+
+def _queue(request: Request) -> str:
+    queue = str(request.path_params["queue"])
+    if queue not in services(request).tasks.catalog.queues:
+        raise NotFound(f"there is no queue {queue!r}")
+    return queue
 
 
 @needs("ops:read")
@@ -127,6 +148,8 @@ ROUTES = [
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
     Route("/api/queues", queues, methods=["GET"]),
+    Route("/api/queues/{queue}/pause", pause, methods=["POST"]),
+    Route("/api/queues/{queue}/resume", resume, methods=["POST"]),
     Route("/api/workers", workers, methods=["GET"]),
     resource("/api/reports", GET=list_reports, POST=request_report),
     Route("/api/reports/{report_id}", get_report, methods=["GET"]),

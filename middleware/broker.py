@@ -175,8 +175,8 @@ def _id_of(message: Message[Any]) -> str:
 
 
 class _Hands:
-    """What a worker process holds, and whether it can take more. Counting and letting go share a lock: who finds no
-    hand free is woken by the next one that becomes free."""
+    """What a worker process holds, and whether it can take more. Counting and letting go share a lock: who was rung
+    for and finds no hand free is woken by the next one that becomes free."""
 
     def __init__(self, most: int, held: dict[Hold, Delivery], wake: Callable[[], None]) -> None:
         self._most = most
@@ -220,16 +220,15 @@ class LaneConsumer(Consumer):
         self._fetched: deque[Delivery] = deque()
         self._fetching: set[object] = set()
         self._reclaim_at = 0.0
+        broker.ring()
 
     def __next__(self) -> Delivery | None:
         if not self._fetched:
+            self._broker.bell.wait(FALLBACK_S)
             # Cleared before looking: a bell that rings from here on is not missed.
             self._broker.bell.clear()
             self._look()
-        if self._fetched:
-            return self._fetched.popleft()
-        self._broker.bell.wait(FALLBACK_S)
-        return None
+        return self._fetched.popleft() if self._fetched else None
 
     def _look(self) -> None:
         try:
@@ -303,6 +302,8 @@ class LaneConsumer(Consumer):
                 log.info("task %s run %d was not written", message.message_id, message.hold.run)
         finally:
             self._hands.let_go(message)
+        if not ended.looked:
+            self._broker.ring()
 
     def nack(self, message: MessageProxy) -> None:
         """The same; what failed without a verdict has no actor here."""
@@ -320,9 +321,7 @@ class LaneConsumer(Consumer):
         except Unavailable as error:
             log.warning("the end of task %s waits for Redis (%s)", delivery.message_id, error)
         self._reclaim_at = 0.0
-        ended = self._repeat_until_it_lands(delivery)
-        self._broker.ring()
-        return ended
+        return self._repeat_until_it_lands(delivery)
 
     def _repeat_until_it_lands(self, delivery: Delivery) -> Ended:
         while True:

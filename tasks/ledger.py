@@ -113,9 +113,11 @@ class Appetite:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Whether the end of a run was written (false: it was superseded), and the runs that begin on its worker."""
+    """Whether the end of a run was written (false: it was superseded), whether more was looked for in the same step,
+    and the runs that so begin on its worker."""
 
     written: bool
+    looked: bool = False
     started: tuple[Started, ...] = ()
 
     def __bool__(self) -> bool:
@@ -273,7 +275,7 @@ class Ledger:
     def _end(self, name: str, hold: Hold, *arguments: Any, then: Appetite | None) -> Ended:
         wish = self._wish(then)
         verdict, *rows = self._call(name, *hold.arguments(), *arguments, *wish, repeats=not wish)
-        return Ended(verdict == b"done", tuple(self._started(hold.worker, row) for row in rows))
+        return Ended(verdict == b"done", bool(wish), tuple(self._started(hold.worker, row) for row in rows))
 
     # ---------------------------------------------------------------------------------------- on request
 

@@ -32,6 +32,8 @@ NAMES = (
     "await_children",
     "cancel",
     "requeue",
+    "pause",
+    "resume",
     "hand_back",
     "held_by",
     "reclaim",

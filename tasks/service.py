@@ -203,6 +203,14 @@ class TaskService:
         answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE))
         return parse_move(Move.REQUEUE, answer)
 
+    async def pause_queue(self, queue: str, by: str) -> None:
+        """Let workers finish what they have begun of a queue and take nothing more. Raises `InvalidInput`."""
+        await self._call("pause", self.catalog.check_queue(queue), by)
+
+    async def resume_queue(self, queue: str) -> None:
+        """Let a paused queue go on. Raises `InvalidInput`."""
+        await self._call("resume", self.catalog.check_queue(queue))
+
     async def stats(self, *, tenant: str | None = DEFAULT_TENANT) -> dict[str, Any]:
         """The last hour's figures of one tenant; of all of them with `None`."""
         tenants = [tenant] if tenant is not None else await self.reader.tenants()

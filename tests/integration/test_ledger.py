@@ -445,10 +445,14 @@ def test_what_has_waited_too_long_moves_up_lane_by_lane(client: redis.Redis, set
 
 
 def test_a_paused_queue_gives_nothing(ledger: Ledger) -> None:
-    ledger.submit([a_task(), a_task(task_name="other.work")])
-    ledger.client.hset(ledger.keys.of("paused"), "demo", "{}")
+    paused, other = a_task(), a_task(task_name="other.work")
+    ledger.submit([paused, other])
+    assert ledger._call("pause", "demo", "ana") == 1
+    assert ledger._call("pause", "demo", "eva") == 0
 
-    assert len(fetched_ids(ledger)) == 1
+    assert fetched_ids(ledger) == [other.task_id]
+    assert ledger._call("resume", "demo") == 1
+    assert fetched_ids(ledger) == [paused.task_id]
 
 
 def test_an_expired_task_leaves_nothing_behind(client: redis.Redis, settings: Settings) -> None:

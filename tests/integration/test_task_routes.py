@@ -319,3 +319,16 @@ def test_the_service_is_ready_when_a_worker_is(api: Client) -> None:
 
 def test_ready_with_a_worker(api: Client, worker: LaneWorker) -> None:
     wait_until(lambda: api.get("/readyz").status_code == 200, "the worker was heard of")
+
+
+def test_a_paused_queue_waits_until_it_is_resumed(api: Client, worker: object) -> None:
+    assert api.post("/api/queues/triage/pause").json() == {"queue": "triage", "paused": True}
+    task_id = api.submit()
+
+    queue = api.get("/api/queues").json()["queues"]["triage"]
+
+    assert queue["paused"]
+    assert sum(queue["waiting"].values()) == 1
+    assert api.post("/api/queues/triage/resume").json() == {"queue": "triage", "paused": False}
+    api.until(task_id, "succeeded")
+    assert api.post("/api/queues/nothing/pause").status_code == 404

@@ -447,3 +447,68 @@ def test_a_message_that_was_broken_or_deleted_by_hand_is_made_anew(shop: Shop) -
 
     for task in (deleted, broken, good):
         shop.ends(task.task_id, "succeeded")
+
+
+def test_a_tasks_life_costs_a_call_a_step(shop: Shop) -> None:
+    """Submit, fetch (which begins the run), each progress, and the end, which is the ack and the next fetch."""
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        run.report(50, "na metade")
+        return AnyResult()
+
+    shop.open(work, threads=1)
+    shop.ends(shop.submit(), "succeeded")
+    with Overheard(shop.ledger.client) as overheard:
+        task_id = shop.submit()
+        shop.ends(task_id, "succeeded")
+
+    assert [call for call in overheard.calls() if call in LIFE] == ["submit", "fetch", "progress", "succeed"]
+
+
+def test_a_busy_worker_fetches_with_every_end(shop: Shop) -> None:
+    shop.open(lambda run, payload: AnyResult(), threads=1)
+    tasks = [a_task() for _ in range(50)]
+    with Overheard(shop.ledger.client) as overheard:
+        shop.ledger.submit(tasks)
+        for task in tasks:
+            shop.ends(task.task_id, "succeeded")
+
+    calls = overheard.calls()
+    assert calls.count("succeed") == 50
+    assert calls.count("fetch") <= 2
+
+
+LIFE = {"submit", "fetch", "progress", "succeed", "retry", "fail"}
+
+
+class Overheard:
+    """What clients ask of the server meanwhile; what scripts do is theirs."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._lines: list[str] = []
+
+    def __enter__(self) -> Overheard:
+        listening = Event()
+        self._thread = Thread(target=self._listen, args=(listening,))
+        self._thread.start()
+        assert listening.wait(5)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.echo("the end")
+        self._thread.join(5)
+
+    def _listen(self, listening: Event) -> None:
+        with self._client.monitor() as monitor:
+            listening.set()
+            for heard in monitor.listen():
+                if heard["command"] == "ECHO the end":
+                    return
+                if heard["client_type"] != "lua":
+                    self._lines.append(heard["command"])
+
+    def calls(self) -> list[str]:
+        """The names of the scripts that were called, in their order."""
+        called = [line.split()[1] for line in self._lines if line.startswith("FCALL ")]
+        return [name.split("_", 2)[2] for name in called]

@@ -1,0 +1,7 @@
+-- Lets a paused queue go on, and wakes idle workers.
+-- ARGV: queue
+-- Returns 1, or 0 where it was not paused.
+
+local resumed = redis.call('HDEL', key.paused(), ARGV[1])
+redis.call('PUBLISH', key.bell(), ARGV[1])
+return resumed
