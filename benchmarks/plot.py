@@ -9,7 +9,11 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from benchmarks.table import BASE, MEASURES, Found, Measure, short
+from benchmarks.figures import Report
+from benchmarks.measures import BASE, QUEUE, Measure
+from benchmarks.table import short
+Found = dict
+MEASURES = QUEUE
 
 SHOWN = ("drain", "bulk submit", "pick-up p50", "pick-up p95", "to result p50", "to result p99")
 COLUMNS = 2
@@ -20,8 +24,9 @@ SHORTEST = 0.04
 """Of the full width: the least bar can still be seen."""
 
 
-def draw(found: Found) -> str:
+def draw(report: Report) -> str:
     """The whole plot, as the text of an SVG file."""
+    found = report.queue
     panel_height = HEAD_HEIGHT + BAR_HEIGHT * len(found) + GAP
     measures = [measure for measure in MEASURES if measure.title in SHOWN]
     width = COLUMNS * (PANEL_WIDTH + GAP) + GAP
