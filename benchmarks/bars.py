@@ -10,7 +10,7 @@ from benchmarks.figures import Report
 from benchmarks.measures import BASE, Table, tables
 from benchmarks.table import short
 
-CELERY_ENDPOINTS = ("fastapi+celery, def", "fastapi+celery, async def")
+CELERY_ENDPOINTS = ("fastapi+celery def", "fastapi+celery async")
 STOCK_ENDPOINT = "starlette+dramatiq"
 
 
@@ -96,7 +96,7 @@ def _size(size: Table, record: Table) -> Iterator[Bar]:
     for measure in size.measures:
         values = [size.value(column, measure.title) for column in size.columns]
         grown = ratio(values[-1], values[0]) if values else None
-        yield Bar(f"{measure.title}, with many records by with few", "x", grown, 1.3)
+        yield Bar(f"{measure.title}, many records by few", "x", grown, 1.3)
     for kind in record.columns:
         yield Bar(f"record of a {kind}", "bytes", record.value(kind, "one finished task"), 1_500)
 

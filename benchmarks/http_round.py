@@ -24,7 +24,7 @@ LISTENS_WITHIN_S = 30.0
 
 def measure(endpoint: Endpoint, port: int, server: Workers, plan: Plan, folder: Path) -> HttpFigures:
     """Single submits, and bulk ones where there are any."""
-    headers = JSON | endpoint.headers(redis_url())
+    headers = {**JSON, **endpoint.headers(redis_url())}
     url = f"http://127.0.0.1:{port}"
 
     def under_load(path: str, text: str, connections: int, seconds: int) -> Load:

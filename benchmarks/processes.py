@@ -45,9 +45,7 @@ def _stat(pid: int) -> list[str]:
 class Workers:
     """Worker processes in sessions of their own, with all their children."""
 
-    def __init__(
-        self, commands: Sequence[Sequence[str]], log: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, commands: Sequence[Sequence[str]], log: Path, env: Mapping[str, str] | None = None) -> None:
         with log.open("ab") as output:
             self._processes = [
                 subprocess.Popen(

@@ -38,7 +38,7 @@ def write_into(path: Path, report: Report) -> None:
 
 
 def _table(report: Report) -> str:
-    head = ["| measure | Despacho | best rival | Despacho by it |", "|---|---|---|---|"]
+    head = ["| measure | Despacho | best rival | ratio |", "|---|---|---|---|"]
     return "\n".join([*head, *_beside_rivals(report), *_own(report)])
 
 
@@ -46,12 +46,12 @@ def _beside_rivals(report: Report) -> Iterator[str]:
     found = tables(report)
     for part, titles in SHOWN.items():
         for measure in found[part].measures:
-            if measure.title in titles:
-                yield _row(titles[measure.title], measure, found[part])
+            own = measure.value(found[part].columns.get(BASE, ()))
+            if measure.title in titles and own is not None:
+                yield _row(titles[measure.title], measure, own, found[part])
 
 
-def _row(title: str, measure: Measure, table: Table) -> str:
-    own = measure.value(table.columns.get(BASE, ()))
+def _row(title: str, measure: Measure, own: float, table: Table) -> str:
     rivals = {
         name: value
         for name, rounds in table.columns.items()
@@ -60,7 +60,7 @@ def _row(title: str, measure: Measure, table: Table) -> str:
     if not rivals:
         return f"| {title} | {_figure(own, measure.unit)} | none finished | |"
     best = (max if measure.more_is_better else min)(rivals, key=lambda name: rivals[name])
-    beside = f"{own / rivals[best]:.2f}" if own is not None and rivals[best] else "-"
+    beside = f"{own / rivals[best]:.2f}" if rivals[best] else "-"
     return f"| {title} | {_figure(own, measure.unit)} | {_figure(rivals[best], measure.unit)} ({best}) | {beside} |"
 
 

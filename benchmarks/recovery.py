@@ -15,9 +15,10 @@ from benchmarks.marks import Marks
 from benchmarks.peers import NAME, Peer, load
 from benchmarks.plan import Plan
 from benchmarks.processes import Workers
-from benchmarks.warm import until_all_work
+from benchmarks.warm import READY_WITHIN_S, until_all_work
 
 TASKS = 20
+NOOPS = 20
 REPEATS_SHOW_WITHIN_S = SLOW_S + 1
 """A task that is run once more after everything is done has ended by then."""
 
@@ -30,12 +31,29 @@ def recover(peer: Peer, plan: Plan, folder: Path) -> RecoveryFigures:
     workers = _start(peer, folder)
     try:
         seconds = _until_all_ended(folder, killed_at, plan.patience_s)
-        if seconds is not None:
+        if seconds is None:
+            _check_that_they_work(peer, folder)
+        else:
             sleep(REPEATS_SHOW_WITHIN_S)
     finally:
         workers.stop()
     times = endings(folder)
     return RecoveryFigures(seconds, TASKS - len(times), sum(count > 1 for count in times.values()))
+
+
+def _check_that_they_work(peer: Peer, folder: Path) -> None:
+    """Tasks that are left behind tell something only where the new workers run others. Raises `TimeoutError`."""
+    marks = Marks(folder / "marks")
+    marks.look_for_processes()
+    seen = marks.count()
+    for _ in range(NOOPS):
+        peer.submit()
+    deadline = monotonic() + READY_WITHIN_S
+    while marks.count() == seen:
+        if monotonic() > deadline:
+            raise TimeoutError("the workers did not come back")
+        sleep(0.05)
+        marks.look_for_processes()
 
 
 def _start(peer: Peer, folder: Path) -> Workers:

@@ -102,5 +102,3 @@ def _in_order(found: dict[str, list[Any]], names: Sequence[str]) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
-
-

@@ -69,7 +69,7 @@ def short(value: float) -> str:
 
 def _head(report: Report) -> str:
     shares = [figures.others_percent for rounds in report.queue.values() for figures in rounds]
-    others = f"\nOther work took {median(shares):.0f} % of it (at most {max(shares):.0f} %) meanwhile." if shares else ""
+    others = f" Other work took {median(shares):.0f} % of it (at most {max(shares):.0f} %)." if shares else ""
     return (
         f"{report.machine}{others}\n"
         "Medians over the rounds, percentiles of the queue over all samples; (x) = divided by the first column's;\n"

@@ -42,9 +42,7 @@ def is_installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def load(
-    url: str, body: str, headers: Mapping[str, str], *, connections: int, seconds: int, folder: Path
-) -> Load:
+def load(url: str, body: str, headers: Mapping[str, str], *, connections: int, seconds: int, folder: Path) -> Load:
     """So many connections on two threads, for so long."""
     lines = (f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items())
     script = folder / "post.lua"

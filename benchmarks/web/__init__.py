@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks.peers import NAME, python_module
 
@@ -68,10 +68,8 @@ def _stock(_port: int, _url: str) -> Mapping[str, str]:
 
 
 ENDPOINTS = {
-    "despacho": Endpoint(
-        "/api/tasks/queue", _gateway, _gateway_environment, _api_key, bulk_path="/api/tasks/bulk"
-    ),
-    "fastapi+celery, def": Endpoint("/def", _application("benchmarks.web.with_celery")),
-    "fastapi+celery, async def": Endpoint("/async", _application("benchmarks.web.with_celery")),
+    "despacho": Endpoint("/api/tasks/queue", _gateway, _gateway_environment, _api_key, bulk_path="/api/tasks/bulk"),
+    "fastapi+celery def": Endpoint("/def", _application("benchmarks.web.with_celery")),
+    "fastapi+celery async": Endpoint("/async", _application("benchmarks.web.with_celery")),
     "starlette+dramatiq": Endpoint("/", _application("benchmarks.web.with_dramatiq"), _stock),
 }
