@@ -1,93 +1,100 @@
-"""The command: `python -m benchmarks [--rounds 3] [--quick] [--peers despacho,celery] [--plot FILE.svg]`."""
+"""The command: `python -m benchmarks` measures everything; `--quick` takes a look in two minutes."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import redis
+from benchmarks.bars import bars, missed
+from benchmarks.child import end_on_sigterm
+from benchmarks.figures import Report
+from benchmarks.peers import MODULES
+from benchmarks.plan import QUICK, Plan
+from benchmarks.plot import draw
+from benchmarks.readme import write_into
+from benchmarks.run import PARTS, run
+from benchmarks.table import render
 
-from benchmarks.marks import FOLDER
-from benchmarks.one_round import Figures, Plan
-from benchmarks.peers import MODULES, NAME, REDIS_URL
-from benchmarks.processes import server
-from benchmarks.table import machine, render
 
-QUICK = Plan(drain=1_500, pick_ups=6, single=300, results=60, idle_s=1.0)
-ROUND_WITHIN_S = 600
-
-
-def main() -> None:
+def main() -> int:
     options = _options()
-    plan = QUICK if options.quick else Plan(drain=options.tasks)
-    print(machine(), file=sys.stderr)
-    found = _run(options.peers, options.rounds, plan)
-    print(render(found, plan))
-    if options.plot:
-        from benchmarks.plot import draw
-
-        options.plot.write_text(draw(found), encoding="utf-8")
+    end_on_sigterm()
+    plan = _plan(options)
+    report = _load(options.load) if options.load else run(_parts(options), options.peers, plan)
+    found = bars(report)
+    text = "\n".join([render(report, plan), "", "", "Bars", *map(str, found)])
+    print(text if options.check else render(report, plan))
+    _write(options, report, text)
+    return 1 if options.check and missed(found) else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, each over all peers")
-    parser.add_argument("--tasks", type=int, default=Plan().drain, help="tasks to drain per round")
-    parser.add_argument("--quick", action="store_true", help="small numbers: a look, not a measurement")
-    parser.add_argument("--peers", type=_peers, default=list(MODULES), help="names, separated by commas")
+    parser.add_argument("--quick", action="store_true", help="small numbers and no recovery: not a measurement")
+    parser.add_argument("--rounds", type=int, help="rounds, each over all peers")
+    parser.add_argument("--tasks", type=int, help="tasks to drain per round")
+    parser.add_argument("--seconds", type=int, help="how long each endpoint is under wrk")
+    parser.add_argument("--records", type=int, help="finished tasks in the large store")
+    parser.add_argument("--patience", type=float, help="s after which a recovery is given up")
+    parser.add_argument("--recovery", action="store_true", help="kill and restart workers in a quick run, too")
+    parser.add_argument("--parts", type=_names(PARTS), help=f"only some of {','.join(PARTS)}")
+    parser.add_argument("--peers", type=_names(tuple(MODULES)), default=list(MODULES), help="only some of the peers")
+    parser.add_argument("--check", action="store_true", help="say which bars are met; exit code 1 where one is not")
+    parser.add_argument("--text", type=Path, help="write the tables to this file")
     parser.add_argument("--plot", type=Path, help="write bars as SVG to this file")
+    parser.add_argument("--readme", type=Path, help="put the short table into this file, between its marks")
+    parser.add_argument("--save", type=Path, help="keep the figures in this file, as JSON")
+    parser.add_argument("--load", type=Path, help="show the figures of such a file; nothing is measured")
     return parser.parse_args()
 
 
-def _peers(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(MODULES):
-        raise argparse.ArgumentTypeError(f"no such peer: {', '.join(unknown)}; there are: {', '.join(MODULES)}")
-    return names
+def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"no such name: {', '.join(unknown)}; there are: {', '.join(known)}")
+        return names
+
+    return parse
 
 
-def _run(peers: list[str], rounds: int, plan: Plan) -> dict[str, list[Figures]]:
-    found: dict[str, list[Figures]] = {name: [] for name in peers}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server(Path(folder)) as (pid, port):
-        plan = replace(plan, server_pid=pid)
-        for number in range(rounds):
-            # Rotated, so that no peer always follows the same other.
-            for name in peers[number % len(peers) :] + peers[: number % len(peers)]:
-                print(f"round {number + 1}: {name}", file=sys.stderr)
-                figures = _round(name, port, plan, Path(folder) / f"{number}-{name}")
-                if figures is not None:
-                    found[name].append(figures)
-    return found
+def _plan(options: argparse.Namespace) -> Plan:
+    given = {
+        "rounds": options.rounds,
+        "recoveries": options.rounds,
+        "drain": options.tasks,
+        "http_s": options.seconds,
+        "records": options.records,
+        "patience_s": options.patience,
+    }
+    plan = QUICK if options.quick else Plan()
+    return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
-def _round(name: str, port: int, plan: Plan, folder: Path) -> Figures | None:
-    """One peer's round in a process of its own and a database of its own, empty at the start."""
-    url = f"redis://127.0.0.1:{port}/{list(MODULES).index(name)}"
-    redis.Redis.from_url(url).flushall()
-    marks = folder / "marks"
-    marks.mkdir(parents=True)
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.one_round", json.dumps(asdict(plan))],
-        env=os.environ | {REDIS_URL: url, NAME: name, FOLDER: str(marks)},
-        stdout=subprocess.PIPE,
-        timeout=ROUND_WITHIN_S,
-        check=False,
-    )
-    if ended.returncode:
-        print(f"{name} did not get through; its workers said:\n{_tail(folder / 'workers.log')}", file=sys.stderr)
-        return None
-    return Figures(**json.loads(ended.stdout.splitlines()[-1]))
+def _parts(options: argparse.Namespace) -> list[str]:
+    if options.parts:
+        return list(options.parts)
+    return [part for part in PARTS if part != "recovery" or options.recovery or not options.quick]
 
 
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-2_000:] if log.exists() else ""
+def _load(path: Path) -> Report:
+    return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _write(options: argparse.Namespace, report: Report, text: str) -> None:
+    if options.save:
+        options.save.write_text(json.dumps(asdict(report)), encoding="utf-8")
+    if options.text:
+        options.text.write_text(text + "\n", encoding="utf-8")
+    if options.plot:
+        options.plot.write_text(draw(report), encoding="utf-8")
+    if options.readme:
+        write_into(options.readme, report)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,60 +1,27 @@
-"""All measures of one peer, once, in a process of its own: `python -m benchmarks.one_round`, told what to do by its
-environment and one line of JSON; it answers with one line of JSON.
-
-A process of its own, so that no peer pays for the memory, threads and event loops of another.
-"""
+"""All measures of one peer's queue, once: `python -m benchmarks.one_round`."""
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import random
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from time import monotonic_ns, perf_counter, process_time, sleep
 
 import redis
 
-from benchmarks.marks import FOLDER, Marks
+from benchmarks.child import answer, told
+from benchmarks.figures import QueueFigures
+from benchmarks.marks import Marks
 from benchmarks.peers import NAME, PROCESSES, Peer, load, redis_url
+from benchmarks.plan import Plan
 from benchmarks.processes import Workers, cpu_s, machine_busy_s
+from benchmarks.warm import READY_WITHIN_S, until_all_work
 
-READY_WITHIN_S = 30.0
 RESULTS_PER_S = 100
 LAST_ACKS_S = 0.3
 POLL_S = 0.0002
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How much is measured in one round."""
-
-    drain: int = 10_000
-    pick_ups: int = 20
-    single: int = 1_000
-    results: int = 300
-    idle_s: float = 3.0
-    server_pid: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one round found. Lists hold one sample per task, in ms."""
-
-    drain_per_s: float
-    worker_us: float
-    server_us: float
-    commands: float
-    idle_commands_per_s: float
-    pick_up_ms: list[float]
-    submit_ms: list[float]
-    bulk_per_s: float
-    result_ms: list[float]
-    others_percent: float
-    """What the rest of the machine's work took of all its cores while this peer was idle."""
 
 
 class Round:
@@ -67,9 +34,9 @@ class Round:
         self._workers = workers
         self._server = redis.Redis.from_url(redis_url())
 
-    def figures(self) -> Figures:
+    def figures(self) -> QueueFigures:
         self._warm_up()
-        idle, others = self._idle()
+        round_trips, commands, others = self._idle()
         pick_ups = [self._pick_up_ms() for _ in range(self._plan.pick_ups)]
         results = self._results_ms() if self._peer.keeps_results else []
         before = self._marks.count()
@@ -79,30 +46,28 @@ class Round:
         bulk_ms = _ms(lambda: self._peer.submit_many(self._plan.drain))
         drained = self._drain(before, self._plan.single + self._plan.drain)
         bulk_per_s = self._plan.drain / bulk_ms * 1e3
-        return Figures(*drained, idle, pick_ups, singles, bulk_per_s, results, others)
+        return QueueFigures(*drained, round_trips, commands, pick_ups, singles, bulk_per_s, results, others)
 
     def _warm_up(self) -> None:
-        """Until each process has run something; a busy moment afterwards loads what is loaded late."""
-        deadline = perf_counter() + READY_WITHIN_S
-        sent = 0
-        while self._marks.look_for_processes() < PROCESSES:
-            if perf_counter() > deadline:
-                raise TimeoutError("the workers did not start")
-            self._peer.submit()
-            sent += 1
-            sleep(0.05)
+        """A busy moment after the first bodies loads what is loaded late."""
+        sent = until_all_work(self._peer.submit, self._marks)
         self._peer.submit_many(200)
         self._marks.wait_for(sent + 200, READY_WITHIN_S)
         sleep(0.5)
 
-    def _idle(self) -> tuple[float, float]:
-        """Commands a second of workers with nothing to do, and what other work took of the machine meanwhile."""
-        before, busy, own = self._commands(), machine_busy_s(), self._own_cpu_s()
+    def _idle(self) -> tuple[float, float, float]:
+        """Calls and commands a second of a process with nothing to do, and what other work took of the machine."""
+        trips, commands, busy, own = *self._calls(), machine_busy_s(), self._own_cpu_s()
         sleep(self._plan.idle_s)
         others_s = machine_busy_s() - busy - (self._own_cpu_s() - own)
-        # The first INFO is within the count.
-        commands_per_s = (self._commands() - before - 1) / self._plan.idle_s
-        return commands_per_s, max(0.0, others_s) / self._plan.idle_s / (os.cpu_count() or 1) * 100
+        trips_after, commands_after = self._calls()
+        # One INFO of our own is within each count.
+        share = self._plan.idle_s * PROCESSES
+        return (
+            (trips_after - trips - 1) / share,
+            (commands_after - commands - 1) / share,
+            max(0.0, others_s) / self._plan.idle_s / (os.cpu_count() or 1) * 100,
+        )
 
     def _own_cpu_s(self) -> float:
         return self._workers.cpu_s() + cpu_s(self._plan.server_pid) + process_time()
@@ -145,7 +110,12 @@ class Round:
         return self._workers.cpu_s(), cpu_s(self._plan.server_pid), self._commands()
 
     def _commands(self) -> float:
-        return float(self._server.info("stats")["total_commands_processed"])
+        return self._calls()[1]
+
+    def _calls(self) -> tuple[float, float]:
+        """What clients have sent so far, a pipeline as one; and all commands, those within scripts included."""
+        stats = self._server.info("stats")
+        return float(stats["total_reads_processed"]), float(stats["total_commands_processed"])
 
 
 def _ms(call: Callable[[], object]) -> float:
@@ -155,12 +125,11 @@ def _ms(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    plan = Plan(**json.loads(sys.argv[1]))
-    folder = Path(os.environ[FOLDER])
+    plan, folder = told()
     peer = load(os.environ[NAME])
-    workers = Workers(peer.worker_commands(), folder.parent / "workers.log")
+    workers = Workers(peer.worker_commands(), folder / "workers.log")
     try:
-        print(json.dumps(asdict(Round(peer, plan, Marks(folder), workers).figures())))
+        answer(asdict(Round(peer, plan, Marks(folder / "marks"), workers).figures()))
     finally:
         workers.stop()
 

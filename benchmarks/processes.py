@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,10 +45,12 @@ def _stat(pid: int) -> list[str]:
 class Workers:
     """Worker processes in sessions of their own, with all their children."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], log: Path) -> None:
+    def __init__(self, commands: Sequence[Sequence[str]], log: Path, env: Mapping[str, str] | None = None) -> None:
         with log.open("ab") as output:
             self._processes = [
-                subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+                subprocess.Popen(
+                    command, stdout=output, stderr=output, start_new_session=True, env=os.environ | (env or {})
+                )
                 for command in commands
             ]
 
@@ -61,15 +63,19 @@ class Workers:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def kill(self) -> None:
+        """End all of them at once, without a last word."""
+        self._signal(signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+
     def stop(self) -> None:
         self.thaw()
         self._ask_to_end()
         deadline = monotonic() + STOP_WITHIN_S
         while self._pids() and monotonic() < deadline:
             sleep(0.05)
-        self._signal(signal.SIGKILL)
-        for process in self._processes:
-            process.wait()
+        self.kill()
 
     def _ask_to_end(self) -> None:
         for process in self._processes:
@@ -102,7 +108,7 @@ def server_binary() -> str:
 @contextmanager
 def server(folder: Path) -> Iterator[tuple[int, int]]:
     """A Valkey without persistence on a free TCP port of the loopback; its pid and port."""
-    port = _free_port()
+    port = free_port()
     options = ["--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--databases", "16"]
     process = subprocess.Popen(
         [server_binary(), "--port", str(port), *options], stdout=subprocess.DEVNULL, start_new_session=True
@@ -115,7 +121,7 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

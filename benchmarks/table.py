@@ -1,75 +1,52 @@
-"""The table: one line per peer and measure, as the median over the rounds, and beside it its ratio to Despacho's."""
+"""The figures as text: per table one line per measure and below it, in brackets, the least and the most that a round
+found."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from statistics import median
 
-from benchmarks.one_round import RESULTS_PER_S, Figures, Plan
+from benchmarks.endings import SLOW_S
+from benchmarks.figures import Report
+from benchmarks.http_round import BULK_CONNECTIONS, CONNECTIONS
+from benchmarks.measures import Measure, Rounds, Table, tables
+from benchmarks.one_round import RESULTS_PER_S
 from benchmarks.peers import PROCESSES, THREADS
-
-BASE = "despacho"
-Found = Mapping[str, Sequence[Figures]]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One column: how to read it from the rounds of one peer; `None` where the peer has no such thing."""
-
-    title: str
-    unit: str
-    value: Callable[[Sequence[Figures]], float | None]
-    more_is_better: bool = False
+from benchmarks.plan import Plan
+from benchmarks.recovery import TASKS
+from benchmarks.web import BULK
 
 
-def percentile(samples: Sequence[float], percent: float) -> float | None:
-    """The nearest rank of all samples together."""
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else None
+def render(report: Report, plan: Plan) -> str:
+    """Everything that was measured."""
+    notes = _notes(report, plan)
+    parts = [
+        f"{_grid(table)}\n\n{notes[part]}" for part, table in tables(report).items() if any(table.columns.values())
+    ]
+    return "\n\n\n".join([_head(report), *parts])
 
 
-def _median(name: str) -> Callable[[Sequence[Figures]], float | None]:
-    return lambda rounds: median(getattr(figures, name) for figures in rounds) if rounds else None
-
-
-def _percentile(name: str, percent: float) -> Callable[[Sequence[Figures]], float | None]:
-    return lambda rounds: percentile([x for figures in rounds for x in getattr(figures, name)], percent)
-
-
-MEASURES = (
-    Measure("drain", "tasks/s", _median("drain_per_s"), more_is_better=True),
-    Measure("worker CPU", "µs/task", _median("worker_us")),
-    Measure("server CPU", "µs/task", _median("server_us")),
-    Measure("commands", "per task", _median("commands")),
-    Measure("idle cost", "commands/s", _median("idle_commands_per_s")),
-    Measure("pick-up p50", "ms", _percentile("pick_up_ms", 50)),
-    Measure("pick-up p95", "ms", _percentile("pick_up_ms", 95)),
-    Measure("submit p50", "ms", _percentile("submit_ms", 50)),
-    Measure("submit p99", "ms", _percentile("submit_ms", 99)),
-    Measure("bulk submit", "tasks/s", _median("bulk_per_s"), more_is_better=True),
-    Measure("to result p50", "ms", _percentile("result_ms", 50)),
-    Measure("to result p99", "ms", _percentile("result_ms", 99)),
-)
-
-
-def render(found: Found, plan: Plan) -> str:
-    """Measures down, peers across; in brackets, the peer's figure divided by Despacho's."""
-    header = ["measure", "unit", *found]
-    rows = [header, *(_row(measure, found) for measure in MEASURES)]
+def _grid(table: Table) -> str:
+    header = [table.title, "", *table.columns]
+    rows = [header, *(row for measure in table.measures for row in _rows(measure, table))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]), *map(str.rjust, row[2:], widths[2:])])
+        "  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]), *map(str.rjust, row[2:], widths[2:])]).rstrip()
         for row in rows
     ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", _notes(found, plan)])
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def _row(measure: Measure, found: Found) -> list[str]:
-    base = measure.value(found.get(BASE, ()))
-    return [measure.title, measure.unit, *(_cell(measure.value(rounds), base) for rounds in found.values())]
+def _rows(measure: Measure, table: Table) -> list[list[str]]:
+    base = measure.value(table.columns.get(table.base, ()))
+    values = [_cell(measure.value(rounds), base) for rounds in table.columns.values()]
+    rows = [[measure.title, measure.unit, *values]]
+    if any(len(rounds) > 1 for rounds in table.columns.values()):
+        spreads = [_spread(measure.spread(rounds), len(rounds)) for rounds in table.columns.values()]
+        rows.append(["", "", *spreads])
+    return rows
 
 
 def _cell(value: float | None, base: float | None) -> str:
@@ -79,29 +56,61 @@ def _cell(value: float | None, base: float | None) -> str:
     return f"{short(value)}{ratio}"
 
 
+def _spread(spread: tuple[float, float] | None, rounds: int) -> str:
+    return f"[{short(spread[0])}-{short(spread[1])}]" if spread and rounds > 1 else ""
+
+
 def short(value: float) -> str:
     """Three digits or so, which is all that such figures are worth."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _notes(found: Found, plan: Plan) -> str:
-    rounds = ", ".join(f"{name} {len(figures)}" for name, figures in found.items())
-    return "\n".join(
-        [
-            f"{machine()} {_others(found)}",
-            f"Rounds: {rounds}. Medians over the rounds, percentiles over all samples; (x) = divided by {BASE}'s.",
-            f"{PROCESSES} processes x {THREADS} threads (taskiq, saq: coroutines) on one Valkey without persistence.",
-            f"Drain: {plan.single + plan.drain:,} no-ops, first body to last. Commands: those within scripts count.",
-            f"To result: {RESULTS_PER_S} submits a second, each polled for until its result is visible.",
-        ]
+def _head(report: Report) -> str:
+    shares = [figures.others_percent for rounds in report.queue.values() for figures in rounds]
+    others = f" Other work took {median(shares):.0f} % of it (at most {max(shares):.0f} %)." if shares else ""
+    return (
+        f"{report.machine}{others}\n"
+        "Medians over the rounds, percentiles of the queue over all samples; (x) = divided by the first column's;\n"
+        "[least-most of a round]."
     )
 
 
-def _others(found: Found) -> str:
-    shares = [figures.others_percent for rounds in found.values() for figures in rounds]
-    if not shares:
-        return "Nothing was measured."
-    return f"Other work took {median(shares):.0f} % of it (at most {max(shares):.0f} %) while the peers were idle."
+def _notes(report: Report, plan: Plan) -> dict[str, str]:
+    many = f"{plan.records:,}"
+    return {
+        "queue": "\n".join(
+            [
+                _rounds(report.queue),
+                f"{PROCESSES} processes x {THREADS} threads (taskiq, saq: coroutines), Valkey without persistence.",
+                f"Drain: {plan.single + plan.drain:,} no-ops, first body to last. Commands: those in scripts count.",
+                f"Idle: over {plan.idle_s:g} s, per worker process; a round trip is one call of a client.",
+                f"To result: {RESULTS_PER_S} submits a second, each polled for until its result is visible.",
+            ]
+        ),
+        "http": "\n".join(
+            [
+                _rounds(report.http),
+                f"wrk -t2 -c{CONNECTIONS} -d{plan.http_s}s against one process of uvicorn (uvloop, httptools).",
+                f"Bulk: {BULK:,} tasks a request, {BULK_CONNECTIONS} connections.",
+            ]
+        ),
+        "recovery": "\n".join(
+            [
+                _rounds(report.recovery),
+                f"{TASKS} tasks of {SLOW_S:g} s, kill -9 of all workers in the middle, restart at once, default",
+                f"settings. From the kill on; -: not within {plan.patience_s:g} s.",
+            ]
+        ),
+        "size": f"Median times of single calls, in turns on both stores; pages of 50 of {many} finished no-ops.",
+        "record": f"used_memory over the number of tasks, indexes and logs included: {many} no-ops and "
+        f"{plan.sample:,}\ntriages (a message of 60 characters, a result of 200, a case each).",
+    }
+
+
+def _rounds(columns: Mapping[str, Rounds]) -> str:
+    return "Rounds: " + ", ".join(f"{name} {len(rounds)}" for name, rounds in columns.items()) + "."
 
 
 def machine() -> str:

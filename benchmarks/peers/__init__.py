@@ -40,6 +40,9 @@ class Peer(Protocol):
     def submit_many(self, count: int) -> None:
         """Queue so many no-ops, by the fastest way that the product has."""
 
+    def submit_slow(self, number: int) -> None:
+        """Queue a task that takes `SLOW_S` and then notes its end under this number."""
+
     def is_done(self, ticket: Any) -> bool:
         """Whether the result can be seen from here."""
 

@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
+from time import sleep
 
 from pydantic import BaseModel
 
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
+from benchmarks.endings import SLOW_S, note_end
 from benchmarks.marks import mark
 from benchmarks.peers import PROCESSES, THREADS, python_module, redis_url
 from middleware.broker import build_broker
@@ -37,11 +39,53 @@ class Ran(BaseModel):
     ran: int = 1
 
 
-CATALOG = Catalog([TaskSpec("bench.noop", "bench", Nothing, Ran, "Does nothing.")])
+class Numbered(BaseModel):
+    """The payload of a slow task."""
+
+    number: int
+
+
+class Triage(BaseModel):
+    """The payload of a small triage."""
+
+    case_id: str
+    user_message: str
+
+
+class Triaged(BaseModel):
+    """A small result: some 200 characters of JSON."""
+
+    case_id: str
+    area: str = "trabalhista"
+    urgency: str = "high"
+    summary: str = "Demissão durante a gravidez, verbas rescisórias em aberto."
+    missing_information: tuple[str, ...] = ("data_da_demissao",)
+    language: str = "pt"
+    confidence: float = 0.87
+
+
+CATALOG = Catalog(
+    [
+        TaskSpec("bench.noop", "bench", Nothing, Ran, "Does nothing."),
+        TaskSpec("bench.slow", "bench", Numbered, Ran, "Takes a while."),
+        TaskSpec("bench.triage", "bench", Triage, Triaged, "Has the payload and the result of a small triage."),
+    ]
+)
 
 
 def noop(run: Run, payload: Nothing, tools: Toolbox) -> Ran:  # noqa: ARG001
     return Ran(ran=mark())
+
+
+def slow(run: Run, payload: Numbered, tools: Toolbox) -> Ran:  # noqa: ARG001
+    sleep(SLOW_S)
+    note_end(payload.number)
+    return Ran()
+
+
+def triage(run: Run, payload: Triage, tools: Toolbox) -> Triaged:  # noqa: ARG001
+    mark()
+    return Triaged(case_id=payload.case_id)
 
 
 class DespachoPeer:
@@ -59,6 +103,9 @@ class DespachoPeer:
     def submit_many(self, count: int) -> None:
         for start in range(0, count, AT_ONCE):
             self._ledger.submit([_order() for _ in range(min(AT_ONCE, count - start))])
+
+    def submit_slow(self, number: int) -> None:
+        self._ledger.submit([check(Order("bench.slow", args=[number]), CATALOG)])
 
     def is_done(self, ticket: str) -> bool:
         return self._ledger.tasks([ticket])[0].status == "succeeded"
@@ -79,7 +126,9 @@ def work() -> None:
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     settings = _settings()
     broker = build_broker(settings, CATALOG)
-    declare(broker, Declared("bench.noop", noop), Toolbox(broker.ledger, settings))
+    tools = Toolbox(broker.ledger, settings)
+    for name, work_of_it in (("bench.noop", noop), ("bench.slow", slow), ("bench.triage", triage)):
+        declare(broker, Declared(name, work_of_it), tools)
     worker = LaneWorker(broker, THREADS)
     worker.start()
     told.wait()

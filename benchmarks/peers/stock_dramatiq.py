@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from time import sleep
 from typing import Any
 
 import dramatiq
@@ -12,6 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import ResultMissing, Results
 from dramatiq.results.backends import RedisBackend
 
+from benchmarks.endings import SLOW_S, note_end
 from benchmarks.marks import mark
 from benchmarks.peers import NAME, PROCESSES, THREADS, python_module, redis_url
 
@@ -28,6 +30,13 @@ def noop() -> int:
     return mark()
 
 
+@dramatiq.actor
+def slow(number: int) -> int:
+    sleep(SLOW_S)
+    note_end(number)
+    return number
+
+
 class DramatiqPeer:
     keeps_results = KEEPS_RESULTS
 
@@ -42,6 +51,9 @@ class DramatiqPeer:
         """There is no bulk API."""
         for _ in range(count):
             noop.send()
+
+    def submit_slow(self, number: int) -> None:
+        slow.send(number)
 
     def is_done(self, ticket: Message[Any]) -> bool:
         try:

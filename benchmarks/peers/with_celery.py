@@ -6,10 +6,12 @@ Two workers with eight threads each; its default pool of processes has no thread
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import sleep
 from typing import Any
 
 from celery import Celery
 
+from benchmarks.endings import SLOW_S, note_end
 from benchmarks.marks import mark
 from benchmarks.peers import PROCESSES, THREADS, python_module, redis_url
 
@@ -26,6 +28,13 @@ app.conf.update(
 @app.task(name="bench.noop")  # type: ignore[untyped-decorator]
 def noop() -> int:
     return mark()
+
+
+@app.task(name="bench.slow")  # type: ignore[untyped-decorator]
+def slow(number: int) -> int:
+    sleep(SLOW_S)
+    note_end(number)
+    return number
 
 
 class CeleryPeer:
@@ -45,6 +54,9 @@ class CeleryPeer:
         """A `group` sends one by one too, and keeps a record of the group besides."""
         for _ in range(count):
             noop.delay()
+
+    def submit_slow(self, number: int) -> None:
+        slow.delay(number)
 
     def is_done(self, ticket: Any) -> bool:
         return bool(ticket.state == "SUCCESS")

@@ -8,6 +8,7 @@ from typing import Any
 
 from saq import Queue, Status
 
+from benchmarks.endings import SLOW_S, note_end
 from benchmarks.marks import mark
 from benchmarks.peers import PROCESSES, THREADS, python_module, redis_url
 
@@ -20,7 +21,13 @@ async def noop(context: Any) -> int:  # noqa: ARG001
     return mark()
 
 
-SETTINGS = {"queue": queue, "functions": [("noop", noop)], "concurrency": THREADS}
+async def slow(context: Any, *, number: int) -> int:  # noqa: ARG001
+    await asyncio.sleep(SLOW_S)
+    note_end(number)
+    return number
+
+
+SETTINGS = {"queue": queue, "functions": [("noop", noop), ("slow", slow)], "concurrency": THREADS}
 
 
 class SaqPeer:
@@ -38,6 +45,9 @@ class SaqPeer:
     def submit_many(self, count: int) -> None:
         """There is no bulk API without waiting for results; a hundred calls at a time are under way."""
         self._run(_submit_many(count))
+
+    def submit_slow(self, number: int) -> None:
+        self._run(queue.enqueue("slow", number=number))
 
     def is_done(self, ticket: Any) -> bool:
         self._run(ticket.refresh())

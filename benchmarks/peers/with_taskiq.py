@@ -9,6 +9,7 @@ from typing import Any
 
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
+from benchmarks.endings import SLOW_S, note_end
 from benchmarks.marks import mark
 from benchmarks.peers import PROCESSES, THREADS, python_module, redis_url
 
@@ -22,6 +23,13 @@ broker = RedisStreamBroker(redis_url()).with_result_backend(
 @broker.task(task_name="bench.noop")
 async def noop() -> int:
     return mark()
+
+
+@broker.task(task_name="bench.slow")
+async def slow(number: int) -> int:
+    await asyncio.sleep(SLOW_S)
+    note_end(number)
+    return number
 
 
 class TaskiqPeer:
@@ -41,6 +49,9 @@ class TaskiqPeer:
     def submit_many(self, count: int) -> None:
         """There is no bulk API; a hundred calls at a time are under way."""
         self._run(_submit_many(count))
+
+    def submit_slow(self, number: int) -> None:
+        self._run(slow.kiq(number))
 
     def is_done(self, ticket: Any) -> bool:
         return bool(self._run(ticket.is_ready()))

@@ -1,0 +1,33 @@
+"""How much is measured: one value that the command makes and every round is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Amounts of one run. Those of a round are the same for every peer."""
+
+    rounds: int = 3
+    drain: int = 10_000
+    pick_ups: int = 20
+    single: int = 1_000
+    results: int = 300
+    idle_s: float = 20.0
+    """Long enough for chores that come every few seconds to average out."""
+    http_s: int = 10
+    recoveries: int = 3
+    """Of Despacho, which must hold its bar every time; a rival gets one, because most use up all the patience."""
+    patience_s: float = 60.0
+    records: int = 1_000_000
+    small_records: int = 1_000
+    sample: int = 50_000
+    """Finished triages over which the size of one record is taken."""
+    server_pid: int = 0
+
+
+QUICK = Plan(
+    rounds=1, drain=1_500, pick_ups=6, single=300, results=60, idle_s=3.0, http_s=3, records=50_000, sample=20_000
+)
+"""A look, not a measurement."""
