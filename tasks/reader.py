@@ -132,18 +132,20 @@ class Reader:
     async def page(self, wanted: TaskFilter) -> Page:
         """One page of the tasks that a filter accepts, newest first."""
         found: list[Task] = []
-        scanned = 0
+        # Mostly the index accepts just what the filter does; where it doesn't, larger steps follow.
+        scanned, chunk = 0, min(wanted.limit, CHUNK)
         while scanned < SCANNED_AT_MOST:
-            ids = await self._newest(wanted, CHUNK)
+            ids = await self._newest(wanted, chunk)
             for task in await self.tasks(ids):
                 wanted = replace(wanted, before_seq=task.seq)
                 if wanted.accepts(task):
                     found.append(task)
                 if len(found) == wanted.limit:
                     return Page(tuple(found), task.seq)
-            if len(ids) < CHUNK:
+            if len(ids) < chunk:
                 return Page(tuple(found), None)
             scanned += len(ids)
+            chunk = CHUNK
         return Page(tuple(found), wanted.before_seq)
 
     async def _newest(self, wanted: TaskFilter, count: int) -> list[str]:
