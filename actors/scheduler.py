@@ -10,13 +10,20 @@ import pendulum
 from periodiq import Scheduler
 
 from actors.main import declare_all
-from middleware.broker import build_broker
+from middleware.broker import LaneBroker, build_broker
 from tasks.errors import DespachoError
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 AWAY_S = 1.0
+
+
+def sweep_now(broker: LaneBroker) -> None:
+    """What went astray while nobody ran is mended at the start. It takes the slot of this minute, so that schedulers
+    that start together, or on a slot, sweep once."""
+    minute = pendulum.now().start_of("minute")
+    broker.get_actor("upkeep.sweep").send_with_options(scheduled_at=str(minute))
 
 
 def main(settings: Settings) -> int:
@@ -26,8 +33,12 @@ def main(settings: Settings) -> int:
     declare_all(broker)
     scheduler = Scheduler(actors=[actor for actor in broker.actors.values() if "periodic" in actor.options])
     announce_ready()
+    has_swept = False
     while True:
         try:
+            if not has_swept:
+                sweep_now(broker)
+                has_swept = True
             scheduler.schedule()
             scheduler.loop()
         except DespachoError as error:

@@ -7,6 +7,7 @@ Reading is `reader.py`'s, for the asynchronous world of the gateway.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 
 from tasks import scripts
 from tasks.catalog import CATALOG, Catalog
+from tasks.clock import now_ms
 from tasks.errors import IdempotencyMismatch, IllegalMove, InvalidInput, NotFound, QueueFull, Unavailable
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
@@ -25,6 +27,7 @@ from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_ta
 from tasks.settings import Settings
 from tasks.submission import NewTask
 
+log = logging.getLogger(__name__)
 ANY_TENANT = "*"
 IDEMPOTENCY_TTL_MS = 24 * 3_600_000
 PROMOTE_AT_ONCE = 200
@@ -38,6 +41,13 @@ AWAY = (
 )
 """What redis-py raises when the server can't be reached or can't take writes just now."""
 
+
+_UNREADABLE = {
+    "type": "UnreadableRecord",
+    "message": "The record's payload or options can't be read.",
+    "attempt": 1,
+    "retryable": False,
+}
 
 NOT_NOW = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN")
 """What a server says first when it can't take this just now: its memory or disk is full, it starts, a script is
@@ -207,15 +217,25 @@ class Ledger:
     def fetch(self, appetite: Appetite) -> list[Started]:
         """Take tasks and begin their runs. Not to be called again before `reclaim` has seen to what was lost, where
         the answer doesn't come."""
-        return [
-            self._started(appetite.worker, row) for row in self._call("fetch", *self._wish(appetite), repeats=False)
-        ]
+        rows = self._call("fetch", *self._wish(appetite), repeats=False)
+        return list(self._readable(appetite.worker, rows))
 
     def _wish(self, appetite: Appetite | None) -> list[str | int]:
         if appetite is None or appetite.most <= 0:
             return []
         allowed = allowed_from(Move.START)
         return [appetite.worker, allowed, self._retention_ms, appetite.most, *appetite.queues]
+
+    def _readable(self, worker: str, rows: Iterable[list[Any]]) -> Iterator[Started]:
+        """A record that was garbled is a dead letter; those that were fetched with it must not be stranded."""
+        for row in rows:
+            try:
+                yield self._started(worker, row)
+            except ValueError:
+                hold = Hold(row[0].decode(errors="replace"), row[3], worker, row[2].decode(errors="replace"))
+                # Without the traceback, which may quote a client.
+                log.error("the record of task %s can't be read", hold.task_id)
+                self.fail(hold, _UNREADABLE | {"at": now_ms()})
 
     def _started(self, worker: str, row: list[Any]) -> Started:
         task_id, name, lane, run, payload, options, tenant, case, parent, retries = row
@@ -275,7 +295,7 @@ class Ledger:
     def _end(self, name: str, hold: Hold, *arguments: Any, then: Appetite | None) -> Ended:
         wish = self._wish(then)
         verdict, *rows = self._call(name, *hold.arguments(), *arguments, *wish, repeats=not wish)
-        return Ended(verdict == b"done", bool(wish), tuple(self._started(hold.worker, row) for row in rows))
+        return Ended(verdict == b"done", bool(wish), tuple(self._readable(hold.worker, rows)))
 
     # ---------------------------------------------------------------------------------------- on request
 

@@ -268,6 +268,17 @@ def test_the_end_of_a_run_brings_its_worker_the_next_one(ledger: Ledger) -> None
     assert ended.started == ()
 
 
+def test_a_garbled_record_is_a_dead_letter_and_strands_no_other(ledger: Ledger) -> None:
+    before, garbled, after = a_task(), a_task(), a_task()
+    ledger.submit([before, garbled, after])
+    ledger.client.hset(ledger.keys.of("task", id=garbled.task_id), "payload", '{"number": ')
+
+    assert fetched_ids(ledger) == [before.task_id, after.task_id]
+
+    assert record(ledger, garbled.task_id).error["type"] == "UnreadableRecord"  # type: ignore[index]
+    assert ledger.held_by(WORKER) == {hold(before), hold(after)}
+
+
 def test_an_end_that_is_written_again_is_written_once(ledger: Ledger) -> None:
     task = a_task()
     ledger.submit([task])

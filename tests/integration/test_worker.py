@@ -12,8 +12,10 @@ import pytest
 import redis
 
 from actors.declare import Declared, declare
+from actors.main import declare_all
+from actors.scheduler import sweep_now
 from actors.toolbox import Toolbox
-from middleware.broker import LaneBroker
+from middleware.broker import LaneBroker, build_broker
 from middleware.interrupts import Interrupts
 from middleware.run import Cancelled, Run
 from middleware.shielded import connect_shielded
@@ -286,6 +288,17 @@ def test_two_schedulers_send_one_slot_once(shop: Shop) -> None:
 
     wait_until(lambda: len(runs) == 2, "both slots have run")
     assert len(set(runs)) == 2
+
+
+def test_a_scheduler_that_starts_sweeps_once(client: redis.Redis, settings: Settings) -> None:
+    broker = build_broker(settings)
+    declare_all(broker)
+
+    # Around the turn of a minute, two starts are two slots.
+    for _ in range(3):
+        sweep_now(broker)
+
+    assert 1 <= client.llen(broker.ledger.keys.of("lane", lane="upkeep.normal")) <= 2
 
 
 def test_a_thousand_small_tasks_with_cancellations_all_end_once(shop: Shop) -> None:
