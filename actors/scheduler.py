@@ -22,8 +22,9 @@ AWAY_S = 1.0
 def sweep_now(broker: LaneBroker) -> None:
     """What went astray while nobody ran is mended at the start. It takes the slot of this minute, so that schedulers
     that start together, or on a slot, sweep once."""
-    minute = pendulum.now().start_of("minute")
-    broker.get_actor("upkeep.sweep").send_with_options(scheduled_at=str(minute))
+    sweep = broker.actors.get("upkeep.sweep")
+    if sweep is not None:
+        sweep.send_with_options(scheduled_at=str(pendulum.now().start_of("minute")))
 
 
 def main(settings: Settings) -> int:
