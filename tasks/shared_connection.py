@@ -40,7 +40,7 @@ class SharedConnection:
     async def call(self, *command: Any) -> Any:
         """Send a command and wait for its answer."""
         line = self._line
-        if line is None or line.is_broken:
+        if line is None or not line.is_usable:
             line = await self._connected()
         return await line.ask(command)
 
@@ -50,7 +50,7 @@ class SharedConnection:
 
     async def _connected(self) -> _Line:
         async with self._connecting:
-            if self._line is None or self._line.is_broken:
+            if self._line is None or not self._line.is_usable:
                 connection = self._make_connection()
                 await connection.connect()  # type: ignore[no-untyped-call]
                 self._line = _Line(connection, self._answer_within_s)
@@ -77,6 +77,11 @@ class _Line:
         self._loop = asyncio.get_running_loop()
         steps = (self._send(), self._receive(), self._watch())
         self._tasks = [asyncio.create_task(self._until_it_breaks(step)) for step in steps]
+
+    @property
+    def is_usable(self) -> bool:
+        """Not broken, and of the event loop that runs: a caller may have ended one and begun another."""
+        return not self.is_broken and self._loop is asyncio.get_running_loop()
 
     async def ask(self, command: tuple[Any, ...]) -> Any:
         future: asyncio.Future[Any] = self._loop.create_future()

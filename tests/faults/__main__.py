@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--stock] [--only NAME] [--long] [--markdown]`: the cases, and a table of what they left."""
+"""`python -m tests.faults [--stock] [--only NAME] [--long] [--markdown]`: plays the cases and prints what they left."""
 
 from __future__ import annotations
 

@@ -68,6 +68,17 @@ async def test_a_cut_connection_is_told_and_made_anew(client: redis.Redis, setti
         assert await connection.call("ECHO", "again") == b"again"
 
 
+def test_a_caller_may_begin_another_event_loop(client: redis.Redis, settings: Settings) -> None:
+    connection = connect_shared(settings)
+
+    async def ask(word: str) -> object:
+        answer = await connection.call("ECHO", word)
+        await connection.close()
+        return answer
+
+    assert [asyncio.run(ask(word)) for word in ("one", "two")] == [b"one", b"two"]
+
+
 async def test_a_silent_server_is_given_up_in_time(settings: Settings) -> None:
     was_left = asyncio.Event()
 
