@@ -310,12 +310,15 @@ class LaneConsumer(Consumer):
         assert isinstance(message, Delivery)
         if message.failed and isinstance(message.outcome, HandedBack):
             message.outcome = Failed(_no_actor(message))
+            # The next one may be such a one too, and would be ended inside of this end, and so on.
+            message.fetches_next = False
         self.ack(message)
 
     def _write_until_it_lands(self, delivery: Delivery) -> Ended:
         try:
             with self._call():
-                ended = delivery.outcome.write(self._ledger, delivery.hold, self._appetite(1))
+                appetite = self._appetite(1) if delivery.fetches_next else None
+                ended = delivery.outcome.write(self._ledger, delivery.hold, appetite)
                 delivery.following = self._taken(ended.started)
             return ended
         except Unavailable as error:

@@ -179,6 +179,7 @@ class Delivery(MessageProxy):
         self.run = run
         self.hold = run.hold
         self.outcome: Outcome = HandedBack()
+        self.fetches_next = True
         self.following: tuple[Delivery, ...] = ()
 
 

@@ -1,4 +1,5 @@
-"""`python -m tests.faults [--stock] [--only NAME] [--long] [--markdown]`: plays the cases and prints what they left."""
+"""Plays the cases and prints the table of what they left:
+`python -m tests.faults [--stock] [--only NAME] [--long] [--markdown]`."""
 
 from __future__ import annotations
 

@@ -400,6 +400,18 @@ def test_a_task_type_without_an_actor_is_a_dead_letter_that_says_so(shop: Shop) 
     wait_until(lambda: not worker.broker.held, "the worker holds nothing")
 
 
+def test_a_flood_of_tasks_without_an_actor_drowns_no_worker(shop: Shop) -> None:
+    worker = shop.open(lambda run, payload: AnyResult())
+    del worker.broker.actors["other.work"]
+    flood = [a_task(task_name="other.work") for _ in range(1_000)]
+    shop.ledger.submit(flood)
+
+    known = shop.submit("low")
+
+    shop.ends(known, "succeeded", 60)
+    assert {task.status for task in shop.ledger.tasks([task.task_id for task in flood])} == {"failed"}
+
+
 def test_a_task_that_comes_back_to_the_same_worker_runs_there(shop: Shop) -> None:
     """A worker is taken for dead while it works; its task is given to it again, and the older run counts no more."""
     runs: list[int] = []
