@@ -297,6 +297,7 @@ def test_a_scheduler_that_starts_sweeps_once(client: redis.Redis, settings: Sett
     # Around the turn of a minute, two starts are two slots.
     for _ in range(3):
         sweep_now(broker)
+    broker.client.close()
 
     assert 1 <= client.llen(broker.ledger.keys.of("lane", lane="upkeep.normal")) <= 2
 
