@@ -46,9 +46,9 @@ from tasks.submission import DEFAULT_TENANT, SYSTEM_TENANT, Order, check
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
-RECLAIM_EVERY_S = 10.0
+RECLAIM_EVERY_S = 15.0
 ANSWERS_WITHIN_S = 1.0
-FALLBACK_S = 10.0
+FALLBACK_S = 15.0
 """How often an idle consumer looks though no bell rang: a net below the bell, not the way it works."""
 
 

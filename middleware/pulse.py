@@ -20,7 +20,7 @@ from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
-BEATS_PER_TIMEOUT = 2.5
+BEATS_PER_TIMEOUT = 2.2
 """Two beats may be lost before anybody is taken for dead, and an idle worker costs little."""
 GRACE_S = 2.0
 DESCRIBE_EVERY_S = 10.0

@@ -56,7 +56,10 @@ class Settings(BaseSettings):
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
     )
     sweep_interval_s: float = Field(
-        default=5.0, ge=0.1, le=60, description="How often dead workers and due tasks are looked for, at least."
+        default=10.0,
+        ge=0.1,
+        le=60,
+        description="How often dead workers and due tasks are looked for, where none is expected sooner.",
     )
     ageing_s: float = Field(
         default=600.0,

@@ -104,7 +104,13 @@ local function raise_aged_in(queue, priority, ageing)
 end
 
 local function raise_aged(queues, ageing)
+  local lanes, lists = {}, {}
   for _, queue in ipairs(queues) do
-    for _, priority in ipairs({'high', 'normal', 'low'}) do raise_aged_in(queue, priority, ageing) end
+    for _, priority in ipairs({'high', 'normal', 'low'}) do
+      lanes[#lanes + 1] = {queue, priority}
+      lists[#lists + 1] = key.lane(queue .. '.' .. priority)
+    end
   end
+  if redis.call('EXISTS', unpack(lists)) == 0 then return end
+  for _, lane in ipairs(lanes) do raise_aged_in(lane[1], lane[2], ageing) end
 end
