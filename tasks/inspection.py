@@ -126,18 +126,13 @@ class Inspection:
 
     def _indexes(self) -> Iterator[Find]:
         for tenant in self._tenants():
-            yield from self._window("listed", self._keys.of("index", tenant=tenant))
-            for key in self._indexes_of(tenant):
-                yield from self._window("members", key)
+            for name in self._catalog.specs:
+                yield from self._window("listed", self._keys.of("by_name", tenant=tenant, task_name=name))
+            for state in State:
+                if state.final:
+                    yield from self._window("members", self._keys.of("by_status", tenant=tenant, status=state))
         for key in chain(self._common_sets(), self._indexes_by_case()):
             yield from self._window("members", key)
-
-    def _indexes_of(self, tenant: str) -> Iterator[str]:
-        for name in self._catalog.specs:
-            yield self._keys.of("by_name", tenant=tenant, task_name=name)
-        for state in State:
-            if state.final:
-                yield self._keys.of("by_status", tenant=tenant, status=state.value)
 
     def _indexes_by_case(self) -> Iterator[str]:
         """As many as there are cases, and written down nowhere: only who looks at everything looks for them."""

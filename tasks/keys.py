@@ -43,7 +43,6 @@ KEYS: tuple[Key, ...] = (
     Key("chores", "chores", "string", "ledger", "TTL: two pulses; names the worker that does them"),
     # What is looked up.
     Key("tenants", "tenants", "set", "ledger", "one member per tenant"),
-    Key("index", "index:{tenant}", "zset", "ledger", "one member per kept task"),
     Key("by_status", "index:{tenant}:status:{status}", "zset", "ledger", "one member per kept task"),
     Key("by_name", "index:{tenant}:name:{task_name}", "zset", "ledger", "one member per kept task"),
     Key("by_case", "index:{tenant}:case:{case}", "zset", "ledger", "one member per kept task"),

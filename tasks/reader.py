@@ -150,7 +150,8 @@ class Reader:
 
     async def _newest(self, wanted: TaskFilter, count: int) -> list[str]:
         highest, lowest = wanted.range
-        pipe = self.client.pipeline(transaction=False)
+        # In one step: a task that moves from one status to another is in one of the two.
+        pipe = self.client.pipeline(transaction=True)
         for index in self._indexes(wanted):
             pipe.zrange(index, highest, lowest, desc=True, byscore=True, offset=0, num=count, withscores=True)
         with redis_faults():
@@ -168,7 +169,7 @@ class Reader:
             return [of("by_status", tenant=tenant, status=status) for status in dict.fromkeys(wanted.statuses)]
         if wanted.task_name:
             return [of("by_name", tenant=tenant, task_name=wanted.task_name)]
-        return [of("index", tenant=tenant)]
+        return [of("by_status", tenant=tenant, status=status) for status in State]
 
     async def case_tasks(self, tenant: str, case_id: str, limit: int = 200) -> list[Task]:
         """The latest tasks of a case, newest first."""

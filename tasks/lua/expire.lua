@@ -6,7 +6,6 @@ local forgotten = 0
 
 local function forget(task)
   unbury(task)
-  redis.call('ZREM', key.index(task.tenant), task.id)
   redis.call('ZREM', key.by_status(task.tenant, task.status), task.id)
   redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)
   if task.case ~= '' then redis.call('ZREM', key.by_case(task.tenant, task.case), task.id) end

@@ -68,7 +68,6 @@ local function write_record(task, due)
 end
 
 local function index(task)
-  redis.call('ZADD', key.index(task.tenant), task.cseq, task.id)
   redis.call('ZADD', key.by_status(task.tenant, task.status), task.cseq, task.id)
   redis.call('ZADD', key.by_name(task.tenant, task.name), task.cseq, task.id)
   if task.case ~= '' then redis.call('ZADD', key.by_case(task.tenant, task.case), task.cseq, task.id) end

@@ -1,8 +1,8 @@
 -- Looks for what has gone astray, a few hundred records at a time; or looks again at what was found, and mends it.
 -- ARGV: 'tasks', tenant, status, where to go on ('' at first), how many
 --         -> {where to go on or '', kind, id, place, state, ...}: the tasks of one status, in the order of their making
---       'members' or 'listed', a sorted set, rank to go on from, how many (of 'listed', the tenant's index, also
---         whether each task is listed under its status)
+--       'members' or 'listed', a sorted set, rank to go on from, how many (of 'listed' also whether each task is
+--         listed under its status)
 --       'lane', a list, rank to go on from, how many
 --       'messages', a hash, cursor to go on from, how many
 --         -> the same

@@ -377,7 +377,7 @@ def test_many_records_are_walked_in_steps(ledger: Ledger) -> None:
 
 
 def test_a_bounded_sweep_sees_all_in_the_end(ledger: Ledger) -> None:
-    index = key(ledger, "index", tenant="default")
+    index = key(ledger, "by_name", tenant="default", task_name="demo.work")
     submitted(ledger, a_task())
     ledger.client.zadd(index, {new_id(): number for number in range(1_000)})
 
