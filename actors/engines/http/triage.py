@@ -1,5 +1,5 @@
-"""Triage by a language model, with the local engine beside it: its rules may raise the verdict's urgency, it finds what
-the model isn't asked for, and its answer stands where the model gives none.
+"""Triage by a language model, with the local engine beside it: its rules may raise the verdict's urgency, it finds
+what the model isn't asked for, and its answer stands where the model gives none.
 """
 
 from __future__ import annotations
@@ -97,8 +97,7 @@ class HttpTriage:
         try:
             return Verdict.model_validate_json(self._answer(messages, deadline, spent))
         except ValidationError:
-            # Not the provider's fault: a client's words may have led the model astray, and must not close it to others.
-            raise self._exchange.failed("answer does not fit", provider_at_fault=False) from None
+            raise self._exchange.failed("answer does not fit") from None
 
     def _answer(self, messages: list[dict[str, str]], deadline: Deadline, spent: _Spent) -> str:
         question = {
@@ -112,7 +111,7 @@ class HttpTriage:
         spent.add(answer.get("usage"))
         content = _content(answer)
         if content is None:
-            raise self._exchange.failed("empty answer", provider_at_fault=False)
+            raise self._exchange.failed("empty answer")
         return content
 
     def _combined(self, verdict: Verdict, local: TriageResult, words: str) -> TriageResult:
