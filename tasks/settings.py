@@ -139,9 +139,7 @@ class Settings(BaseSettings):
             ("EMBEDDINGS", self.embeddings_url, self.embeddings_model),
         ):
             if url and not model:
-                raise ValueError(
-                    f"{PREFIX}{name}_MODEL is missing. Set it to the model to ask at {PREFIX}{name}_URL."
-                )
+                raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
         return self
 
     @classmethod

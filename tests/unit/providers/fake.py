@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
@@ -47,10 +48,8 @@ class Handler(BaseHTTPRequestHandler):
         self.fake.asked.append({"path": self.path, **asked})
         self.fake.authorization.append(self.headers["Authorization"])
         self.close_connection = True
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.fake.next_reply()(self)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def log_message(self, *_args: Any) -> None:
         pass
