@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,10 @@ from actors.engines import Report
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.blobs import EMBEDDINGS_FILE, result_place, text_place
-from tasks.errors import CaseGone, DocumentGone
+from tasks.errors import CaseGone, DocumentGone, ProviderFailed
 from tasks.payloads import DocumentOptions, EmbeddingsPayload, EmbeddingsResult, Turn
+
+log = logging.getLogger(__name__)
 
 INLINE_VECTORS = 100
 """More vectors than these are kept beside the result, at `embeddings_url`."""
@@ -28,13 +31,25 @@ def generate(run: Run, payload: EmbeddingsPayload, tools: Toolbox) -> Embeddings
 
 def embed(texts: Sequence[str], encoding: str, tools: Toolbox, report: Report) -> EmbeddingsResult:
     """The vectors of `texts`, in the encoding asked for."""
-    vectors = tools.embeddings.embed(texts, report)
+    model, vectors = _vectors(texts, tools, report)
     return EmbeddingsResult(
-        model=tools.embeddings.name,
-        dimensions=tools.embeddings.dimensions,
+        model=model,
+        dimensions=len(vectors[0]),
         count=len(texts),
         embeddings=tuple(_encode(vector, encoding) for vector in vectors),
     )
+
+
+def _vectors(texts: Sequence[str], tools: Toolbox, report: Report) -> tuple[str, Sequence[Sequence[float]]]:
+    """The model's name and its vectors, all of one model. Raises `ProviderFailed` unless a fallback is allowed."""
+    try:
+        return tools.embeddings.name, tools.embeddings.embed(texts, report)
+    except ProviderFailed as failure:
+        if not tools.settings.embeddings_fallback:
+            raise
+        log.warning("embeddings by %s failed (%s); the local engine answers", failure.model, failure.reason)
+        local = tools.local_embeddings
+        return f"{local.name} (after {failure.model}: {failure.reason})", local.embed(texts, report)
 
 
 def client_text(conversation: Sequence[Turn]) -> str:

