@@ -9,6 +9,7 @@ import jinja2
 import pytest
 
 from tests.browser.story import expect
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -80,8 +81,9 @@ def test_a_report_fits_the_paper(page: Page) -> None:
 
 @pytest.mark.parametrize("kind", ["daily", "weekly"])
 def test_the_service_writes_one(console: Page, api: httpx.Client, kind: str) -> None:
-    # given a report that was asked for, and the panel of its task
+    # given a report that was written, and the panel of its task
     task_id = api.post("/api/reports", json={"kind": kind}).json()["task_id"]
+    wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the report is written", 30)
     console.goto(f"/#/tasks/{task_id}")
 
     # when its link is followed from the panel
