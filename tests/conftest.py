@@ -39,6 +39,13 @@ def wait_until(condition: Callable[[], object], description: str, timeout_s: flo
         sleep(0.01)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Here, because pytest reads options from the uppermost conftest only, when it is given no path.
+    parser.addoption(
+        "--long", action="store_true", help="fault cases with more tasks and Despacho's default timeouts"
+    )
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="dsp-") as folder:

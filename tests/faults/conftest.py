@@ -17,12 +17,6 @@ SIDE_BY_SIDE = 4
 PATIENCE_S = {False: 60.0, True: 300.0}
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--long", action="store_true", help="fault cases with more tasks and Despacho's default timeouts"
-    )
-
-
 @pytest.fixture(scope="session")
 def verdicts(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Verdict]]]:
     """What each of the wanted cases comes to."""

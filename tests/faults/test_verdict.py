@@ -49,5 +49,31 @@ def test_what_was_broken_off_is_run_again() -> None:
     assert verdict.run_again == (1,)
 
 
+def test_an_end_that_a_killed_process_added_to_one_that_was_told_is_repeated() -> None:
+    assert judge([1], [*once(1), *once(1, group=7)], left=(), killed={7}).repeated == (1,)
+
+
+def test_what_ended_and_still_stands_in_the_store_is_stranded() -> None:
+    assert judge([1], once(1), left={1}).stranded == (1,)
+
+
+def test_a_failure_on_purpose_is_no_repetition() -> None:
+    verdict = judge([1], [line(1, "begin"), line(1, "fail"), *once(1)], left=())
+
+    assert verdict.clean
+    assert not verdict.run_again
+
+
+def test_what_was_taken_from_a_silent_process_may_end_there_beside_its_successor() -> None:
+    lines = [line(1, "begin", group=7), *once(1), line(1, "end", group=7)]
+
+    assert judge([1], lines, left=(), broken_off={(1, 7)}).clean
+    assert judge([1], lines, left=()).repeated == (1,)
+
+
+def test_a_broken_promise_is_not_clean() -> None:
+    assert not judge([1], once(1), left=(), broken=["it took too long"]).clean
+
+
 def test_a_record_that_tells_it_otherwise_is_no_clean_one() -> None:
     assert not judge([1], once(1), left=(), untrue={1}).clean

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import time
+from collections.abc import Mapping
+from time import sleep, time
 
 from tests.faults.arena import Arena, case
 from tests.faults.clocks import JUMP
@@ -10,6 +11,8 @@ from tests.faults.clocks import JUMP
 HOUR_S = 3_600
 DELAYED = 1_000
 DELAY_S = 3.0
+PAUSE_S = 0.4
+EARLY_S = 0.05
 
 
 @case("the clock of one worker jumps an hour ahead")
@@ -32,14 +35,18 @@ def _jump(arena: Arena, seconds: int) -> None:
     fresh = file.with_suffix(".new")
     fresh.write_text(str(seconds))
     fresh.rename(file)
-    # Those wait for their time, and for the time of a retry, on the wrong clock and on the right one.
-    due = time() + DELAY_S
-    delayed = set(arena.submit(60, delay_s=DELAY_S, first=DELAYED))
-    arena.submit(40, fails=True, first=2_000)
+    # Those wait for their time, and for the time of a retry, on the wrong clock and on the right one. They come in
+    # bursts, so that both workers get some.
+    due: dict[int, float] = {}
+    for first in range(DELAYED, 2 * DELAYED, DELAYED // 8):
+        moment = time() + DELAY_S
+        due |= dict.fromkeys(arena.submit(8, delay_s=DELAY_S, first=first), moment)
+        sleep(PAUSE_S)
+    arena.submit(40, fails=True, first=2 * DELAYED)
 
-    arena.afterwards(lambda: _tell_early_ones(arena, delayed, due))
+    arena.afterwards(lambda: _tell_early_ones(arena, due))
 
 
-def _tell_early_ones(arena: Arena, delayed: set[int], due: float) -> None:
-    early = {line.number for line in arena.lines() if line.number in delayed and line.at < due - 0.05}
+def _tell_early_ones(arena: Arena, due: Mapping[int, float]) -> None:
+    early = {line.number for line in arena.lines() if line.at < due.get(line.number, 0.0) - EARLY_S}
     arena.promise(not early, f"{len(early)} delayed tasks began before their time")
