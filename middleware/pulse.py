@@ -45,6 +45,9 @@ class Pulse:
         self._beat_every_s = settings.heartbeat_timeout_s / BEATS_PER_TIMEOUT
         self._chores_every_s = settings.sweep_interval_s
         self._ageing_every_s = min(AGEING_EVERY_S, settings.ageing_s / 4)
+        # Longer than from beat to beat, and short of the time in which another, as silent, would be taken for dead.
+        self._silence_s = settings.heartbeat_timeout_s * 0.6
+        self._heard_at = monotonic()
         self._wake = Event()
         self._stopped = Event()
         self._does_chores = False
@@ -89,13 +92,15 @@ class Pulse:
         """Tell that the worker lives; done once before it takes its first task."""
         describes = now >= self._describe_at
         lease = self._ledger.beat(self._worker, self._describe() if describes else None)
+        heard = monotonic()
+        was_silent, self._heard_at = heard - self._heard_at > self._silence_s, heard
         self._beat_at = now + self._beat_every_s
         if describes:
             self._describe_at = now + DESCRIBE_EVERY_S
-        if lease and not self._does_chores:
-            # Whoever takes the chores over may be the first to be back after an outage of the server: the others get
-            # the time to say that they live before they are taken for dead.
-            self._chores_at = now + GRACE_S
+        if lease and (was_silent or not self._does_chores):
+            # Whoever takes the chores over, or kept them through a silence of the server, may be the first to be
+            # heard again: the others get the time to say that they live before they are taken for dead.
+            self._chores_at = heard + GRACE_S
         self._does_chores = lease
         for hold in self._interrupts.holds():
             if self._ledger.is_cancel_requested(hold):
