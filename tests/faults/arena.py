@@ -80,8 +80,7 @@ class Arena:
     def break_off(self, process: Process) -> set[int]:
         """Freeze a process; those are the tasks that it was in the middle of."""
         process.signal(signal.SIGSTOP)
-        under_way = Counter(line.number for line in self.lines() if line.group == process.group)
-        numbers = {number for number, lines in under_way.items() if lines == 1}
+        numbers = self._under_way(process)
         self._broken_off |= {(number, process.group) for number in numbers}
         return numbers
 
@@ -105,6 +104,14 @@ class Arena:
 
     def count(self, event: str) -> int:
         return sum(line.event == event for line in self.lines())
+
+    def _under_way(self, process: Process) -> set[int]:
+        told = Counter(line.number for line in self.lines() if line.group == process.group)
+        return {number for number, lines in told.items() if lines == 1}
+
+    def until_busy(self, process: Process) -> None:
+        """Until this very process is in the middle of something: others may have begun all there was."""
+        wait_until(lambda: self._under_way(process), "the worker is in the middle of a task", 30)
 
     def until_begun(self, count: int) -> None:
         wait_until(lambda: self.count("begin") >= count, f"{count} executions have begun", 30)

@@ -22,6 +22,7 @@ def two_reapers(arena: Arena) -> None:
     with_two_more(arena)
     arena.submit(150, work_s=0.1)
     arena.until_begun(30)
+    arena.until_busy(doomed)
     arena.kill(doomed)
 
 

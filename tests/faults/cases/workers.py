@@ -35,6 +35,7 @@ def killed_in_the_work(arena: Arena) -> None:
     doomed, _ = arena.workers(2)
     arena.submit(200, work_s=0.1)
     arena.until_begun(40)
+    arena.until_busy(doomed)
 
     arena.kill(doomed)
     arena.workers(1)
@@ -66,7 +67,7 @@ def told_to_stop(arena: Arena) -> None:
     leaving = arena.system.start_worker(DESPACHO_DRAIN_TIMEOUT_S=HURRIED_S)
     arena.system.start_worker()
     tasks = arena.submit(60, work_s=0.8)
-    arena.until_begun(8)
+    arena.until_busy(leaving)
 
     told = monotonic()
     leaving.terminate()
@@ -106,7 +107,7 @@ def frozen(arena: Arena) -> None:
     """The store gives its tasks to another; what the frozen one writes then must not count."""
     frozen_one, _ = arena.workers(2)
     arena.submit(60, work_s=0.4)
-    arena.until_begun(8)
+    arena.until_busy(frozen_one)
 
     under_way = arena.break_off(frozen_one)
     assert under_way
