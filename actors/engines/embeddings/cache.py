@@ -1,0 +1,110 @@
+"""Vectors that this process has made lately, so that the same text asks no engine twice.
+
+In memory only, and gone with the process: a vector can give away what was said, so it lasts nowhere but where its
+owner has it (its task's result, its case) and can forget it. For the same reason a text is known by its digest only,
+and one tenant's texts answer no other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.engines import EmbeddingEngine, Report
+
+Key = tuple[str, str, bytes]
+Vector = NDArray[np.float32]
+
+_tenant: ContextVar[str | None] = ContextVar("tenant", default=None)
+
+
+@contextmanager
+def remembering_for(tenant: str) -> Iterator[None]:
+    """While this lasts, what the calling thread embeds is this tenant's. Outside of it nothing is remembered."""
+    token = _tenant.set(tenant)
+    try:
+        yield
+    finally:
+        _tenant.reset(token)
+
+
+class VectorCache:
+    """The vectors used last, at most `most` of them; `hits` and `misses` count the texts that were asked for."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.hits = 0
+        self.misses = 0
+        self._kept: OrderedDict[Key, Vector] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, keys: Sequence[Key]) -> dict[Key, Vector]:
+        """Those of the keys that are known."""
+        with self._lock:
+            found = {key: self._kept[key] for key in keys if key in self._kept}
+            for key in found:
+                self._kept.move_to_end(key)
+            hits = sum(key in found for key in keys)
+            self.hits += hits
+            self.misses += len(keys) - hits
+        return found
+
+    def put(self, key: Key, vector: Vector) -> None:
+        with self._lock:
+            self._kept[key] = vector
+            self._kept.move_to_end(key)
+            while len(self._kept) > self.most:
+                self._kept.popitem(last=False)
+
+
+class Cached:
+    """An engine that is asked only for what the cache doesn't know, and for each text of a call once."""
+
+    def __init__(self, engine: EmbeddingEngine, cache: VectorCache) -> None:
+        self._engine = engine
+        self._cache = cache
+
+    @property
+    def name(self) -> str:
+        return self._engine.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._engine.dimensions
+
+    def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
+        """As the engine would answer."""
+        tenant = _tenant.get()
+        if tenant is None or not self._cache.most:
+            return self._engine.embed(texts, report)
+        keys = [self._key(tenant, text) for text in texts]
+        vectors = self._cache.get(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in vectors}
+        if missing:
+            known = 1 - len(missing) / len(texts)
+            vectors |= self._made(
+                missing, lambda percent, message: report(100 * known + percent * (1 - known), message)
+            )
+        return [vectors[key] for key in keys]  # type: ignore[misc]
+
+    def _key(self, tenant: str, text: str) -> Key:
+        return tenant, self._engine.name, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+    def _made(self, missing: dict[Key, str], report: Report) -> dict[Key, Vector]:
+        made: dict[Key, Any] = dict(zip(missing, self._engine.embed(list(missing.values()), report), strict=True))
+        for key, vector in made.items():
+            # A copy: what an engine answers may be a view of a whole batch.
+            made[key] = np.array(vector, dtype=np.float32)
+            self._cache.put(key, made[key])
+        return made
