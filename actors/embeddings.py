@@ -17,7 +17,7 @@ from actors.engines.embeddings.chunks import Read, read
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.blobs import EMBEDDINGS_FILE, result_place, text_place
-from tasks.errors import CaseGone, DocumentGone, ProviderFailed
+from tasks.errors import CaseGone, DocumentGone, ProviderFailed, Unavailable
 from tasks.payloads import DocumentOptions, EmbeddingsPayload, EmbeddingsResult, TextChunk, Turn, Vector
 
 log = logging.getLogger(__name__)
@@ -37,15 +37,45 @@ class Vectors:
 
 def generate(run: Run, payload: EmbeddingsPayload, tools: Toolbox) -> EmbeddingsResult:
     """One vector per text, and one per chunk of a long text. Raises `CaseGone` and `DocumentGone`."""
+    version = tools.vectors.version(run.tenant, payload.case_id) if payload.case_id is not None else None
     made = vectors_of(_texts(run, payload, tools), tools, run.report)
+    if payload.case_id is not None:
+        keep_vector(run, payload.case_id, version, made, tools)
     if len(made.texts) + sum(len(text.chunks) for text in made.texts) > INLINE_VECTORS:
         return _keep_apart(run, made, payload.encoding_format, tools)
-    return _result(made, payload.encoding_format)
+    return result_of(made, payload.encoding_format)
 
 
 def embed(texts: Sequence[str], encoding: str, tools: Toolbox, report: Report) -> EmbeddingsResult:
     """The vectors of `texts`, in the encoding asked for."""
-    return _result(vectors_of(texts, tools, report), encoding)
+    return result_of(vectors_of(texts, tools, report), encoding)
+
+
+def keep_vector(run: Run, case_id: str, version: str | None, made: Vectors, tools: Toolbox) -> None:
+    """Keep the one vector in `made` as the case's own, so that similar cases are found. `version` was read before the
+    conversation; without one there is no such case. A store that is away costs the vector, never the run."""
+    if version is None:
+        return
+    (text,) = made.texts
+    try:
+        tools.vectors.keep(run.tenant, case_id, version, made.space, text.vector.tolist())
+    except Unavailable:
+        log.warning("the vector of task %s's case was not kept: the store is away", run.task_id)
+
+
+def keep_vector_of_triaged(
+    run: Run, case_id: str, version: str | None, conversation: Sequence[Turn], tools: Toolbox
+) -> None:
+    """Keep the vector of a case that was triaged, where the triage has read it with the engine of embeddings: then it
+    is remembered, and costs nothing. Another engine is asked only by those who want embeddings."""
+    text = client_text(conversation)
+    if version is None or not text.strip() or not tools.triage_embeds_alike:
+        return
+    keep_vector(run, case_id, version, vectors_of([text], tools, _unheard), tools)
+
+
+def _unheard(percent: float, message: str) -> None:
+    """The triage has told its own steps."""
 
 
 def vectors_of(texts: Sequence[str], tools: Toolbox, report: Report) -> Vectors:
@@ -61,7 +91,8 @@ def vectors_of(texts: Sequence[str], tools: Toolbox, report: Report) -> Vectors:
         return Vectors(model, local.name, read(local, texts, report))
 
 
-def _result(made: Vectors, encoding: str) -> EmbeddingsResult:
+def result_of(made: Vectors, encoding: str) -> EmbeddingsResult:
+    """A result that holds its vectors itself, in the encoding asked for."""
     return _head(made).model_copy(
         update={
             "embeddings": tuple(_encode(text.vector, encoding) for text in made.texts),

@@ -17,6 +17,7 @@ from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
 from tasks.settings import Settings
+from tasks.vectors import VectorFile
 
 if TYPE_CHECKING:
     from actors.engines.http.exchange import Provider
@@ -30,6 +31,7 @@ class Toolbox:
         self.settings = settings
         self.cases = CaseFile(ledger.client, settings)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.vectors = VectorFile(ledger, self.cases)
         self.vector_cache = VectorCache(settings.embeddings_cache)
 
     @cached_property
@@ -51,6 +53,12 @@ class Toolbox:
         from actors.engines.embeddings.nano import NanoEmbeddings
 
         return Cached(NanoEmbeddings(), self.vector_cache)
+
+    @property
+    def triage_embeds_alike(self) -> bool:
+        """Whether embeddings are made by the engine that the triage reads with: then what one has read, the other
+        has for nothing."""
+        return self.embeddings is self._encoder
 
     @cached_property
     def triage(self) -> TriageEngine:

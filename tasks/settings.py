@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
     )
 
+    similar_memory_bytes: int = Field(
+        default=256 << 20,
+        ge=0,
+        description="Memory that a gateway may fill with vectors of tenants who asked for similar cases (256 MiB).",
+    )
+
     @field_validator("llm_key", "embeddings_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
