@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 from actors.documents import analyze_all
-from actors.embeddings import client_text, keep_vector, keep_vector_of_triaged, result_of, vectors_of
+from actors.embeddings import embed_case, keep_vector_of_triaged, result_of, version_of
 from actors.toolbox import Toolbox
 from actors.triage import conversation_of
 from middleware.run import Run
@@ -171,7 +171,7 @@ class _CaseWork:
     def __init__(self, run: Run, payload: BatchCasePayload, tools: Toolbox) -> None:
         self._run, self._payload, self._tools = run, payload, tools
         self._reference = payload.reference_date or tools.today()
-        self._version = tools.vectors.version(run.tenant, payload.case_id)
+        self._version = version_of(run, payload.case_id, tools)
         self._document_ids = self._find_documents()
         self._conversation = self._find_conversation()
 
@@ -220,6 +220,6 @@ class _CaseWork:
     def embeddings(self) -> EmbeddingsResult | None:
         if not self._wanted("embeddings") or not self._conversation:
             return None
-        made = vectors_of([client_text(self._conversation)], self._tools, self._run.report)
-        keep_vector(self._run, self._payload.case_id, self._version, made, self._tools)
+        run, case_id, tools = self._run, self._payload.case_id, self._tools
+        made = embed_case(run, case_id, self._version, self._conversation, tools, run.report)
         return result_of(made, "base64")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +38,7 @@ class Vectors:
 
 def generate(run: Run, payload: EmbeddingsPayload, tools: Toolbox) -> EmbeddingsResult:
     """One vector per text, and one per chunk of a long text. Raises `CaseGone` and `DocumentGone`."""
-    version = tools.vectors.version(run.tenant, payload.case_id) if payload.case_id is not None else None
-    made = vectors_of(_texts(run, payload, tools), tools, run.report)
-    if payload.case_id is not None:
-        keep_vector(run, payload.case_id, version, made, tools)
+    made = _made(run, payload, tools)
     if len(made.texts) + sum(len(text.chunks) for text in made.texts) > INLINE_VECTORS:
         return _keep_apart(run, made, payload.encoding_format, tools)
     return result_of(made, payload.encoding_format)
@@ -51,16 +49,26 @@ def embed(texts: Sequence[str], encoding: str, tools: Toolbox, report: Report) -
     return result_of(vectors_of(texts, tools, report), encoding)
 
 
-def keep_vector(run: Run, case_id: str, version: str | None, made: Vectors, tools: Toolbox) -> None:
-    """Keep the one vector in `made` as the case's own, so that similar cases are found. `version` was read before the
-    conversation; without one there is no such case. A store that is away costs the vector, never the run."""
-    if version is None:
-        return
-    (text,) = made.texts
-    try:
-        tools.vectors.keep(run.tenant, case_id, version, made.space, text.vector.tolist())
-    except Unavailable:
-        log.warning("the vector of task %s's case was not kept: the store is away", run.task_id)
+def version_of(run: Run, case_id: str, tools: Toolbox) -> str | None:
+    """Which conversation the case holds, asked before it is read; `None` where its vector can't be kept."""
+    with suppress(Unavailable):
+        return tools.vectors.version(run.tenant, case_id)
+    return None
+
+
+def embed_case(
+    run: Run, case_id: str, version: str | None, conversation: Sequence[Turn], tools: Toolbox, report: Report
+) -> Vectors:
+    """The vector of what the client said. It is kept as the case's own, so that similar cases are found, where the
+    case still holds the conversation of that version. A store that is away costs the vector, never the run."""
+    text = client_text(conversation)
+    made = vectors_of([text], tools, report)
+    if version is not None and text.strip():
+        try:
+            tools.vectors.keep(run.tenant, case_id, version, made.space, made.texts[0].vector.tolist())
+        except Unavailable:
+            log.warning("the vector of task %s's case was not kept: the store is away", run.task_id)
+    return made
 
 
 def keep_vector_of_triaged(
@@ -68,10 +76,8 @@ def keep_vector_of_triaged(
 ) -> None:
     """Keep the vector of a case that was triaged, where the triage has read it with the engine of embeddings: then it
     is remembered, and costs nothing. Another engine is asked only by those who want embeddings."""
-    text = client_text(conversation)
-    if version is None or not text.strip() or not tools.triage_embeds_alike:
-        return
-    keep_vector(run, case_id, version, vectors_of([text], tools, _unheard), tools)
+    if version is not None and tools.triage_embeds_alike:
+        embed_case(run, case_id, version, conversation, tools, _unheard)
 
 
 def _unheard(percent: float, message: str) -> None:
@@ -121,19 +127,20 @@ def client_text(conversation: Sequence[Turn]) -> str:
     return "\n".join(turn.content for turn in conversation if turn.by_client)
 
 
-def _texts(run: Run, payload: EmbeddingsPayload, tools: Toolbox) -> Sequence[str]:
-    if payload.texts is not None:
-        return payload.texts
+def _made(run: Run, payload: EmbeddingsPayload, tools: Toolbox) -> Vectors:
     if payload.case_id is not None:
-        return [_case_text(run, payload.case_id, tools)]
-    return [_document_text(run, document_id, tools) for document_id in payload.document_ids or ()]
+        version = version_of(run, payload.case_id, tools)
+        conversation = _conversation(run, payload.case_id, tools)
+        return embed_case(run, payload.case_id, version, conversation, tools, run.report)
+    documents = (_document_text(run, document_id, tools) for document_id in payload.document_ids or ())
+    return vectors_of(payload.texts or list(documents), tools, run.report)
 
 
-def _case_text(run: Run, case_id: str, tools: Toolbox) -> str:
+def _conversation(run: Run, case_id: str, tools: Toolbox) -> Sequence[Turn]:
     case = tools.cases.case(run.tenant, case_id)
     if case is None or not case.conversation:
         raise CaseGone("the case has no conversation")
-    return client_text(case.conversation)
+    return case.conversation
 
 
 def _document_text(run: Run, document_id: str, tools: Toolbox) -> str:

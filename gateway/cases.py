@@ -61,6 +61,7 @@ async def delete(request: Request, identity: Identity) -> Response:
     case_id = case_id_of(request)
     known = services(request)
     documents = await known.cases.delete(identity.tenant, case_id)
+    known.similar.forget(identity.tenant, case_id)
     for document in documents:
         await forget_document(known, identity.tenant, document)
     due = await known.tasks.forget_case(identity.tenant, case_id)

@@ -87,6 +87,12 @@ class SimilarCases:
         self._make_room()
         return similar
 
+    def forget(self, tenant: str, case_id: str) -> None:
+        """A case was deleted: hold its vector no longer."""
+        held = self._tenants.get(tenant)
+        if held is not None:
+            held.forget([case_id])
+
     @property
     def tenants(self) -> tuple[str, ...]:
         """Those that are held, the one asked for last at the end."""

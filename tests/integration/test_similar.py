@@ -14,7 +14,7 @@ import redis
 from actors import batch, embeddings, triage
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
-from middleware.broker import build_broker
+from middleware.broker import LaneBroker, build_broker
 from middleware.worker import LaneWorker
 from tasks import similar as similar_module
 from tasks.cases import CaseFile
@@ -69,10 +69,18 @@ def keeper(client: redis.Redis, settings: Settings) -> Keeper:
 
 
 @pytest.fixture
-def real_worker(client: redis.Redis, settings: Settings) -> Iterator[LaneWorker]:
+def broker(client: redis.Redis, settings: Settings) -> LaneBroker:
+    return build_broker(settings)
+
+
+@pytest.fixture
+def tools(broker: LaneBroker, settings: Settings) -> Toolbox:
+    return Toolbox(broker.ledger, settings)
+
+
+@pytest.fixture
+def real_worker(broker: LaneBroker, tools: Toolbox) -> Iterator[LaneWorker]:
     """A worker with the real engines of triage and embeddings."""
-    broker = build_broker(settings)
-    tools = Toolbox(broker.ledger, settings)
     for declared in (
         Declared("triage.process_async", triage.process),
         Declared("embeddings.generate_async", embeddings.generate),
@@ -106,6 +114,29 @@ def test_cases_that_were_triaged_embedded_or_in_a_batch_find_each_other(api: Cli
     scores = [case["score"] for case in found["cases"]]
     assert scores == sorted(scores, reverse=True)
     assert set(found["cases"][0]) == {"case_id", "score"}
+
+
+def test_what_the_triage_has_read_the_embeddings_have_for_nothing(
+    api: Client, real_worker: LaneWorker, tools: Toolbox
+) -> None:
+    put(api, "loan", STORIES["loan"])
+
+    api.until(api.submit(args=["loan"], kwargs={}), "succeeded")
+    api.until(api.submit("embeddings.generate_async", args=[], kwargs={"case_id": "loan"}), "succeeded")
+
+    assert (tools.vector_cache.misses, tools.vector_cache.hits) == (1, 2)
+
+
+def test_a_case_in_which_the_client_says_nothing_is_like_no_other(
+    api: Client, real_worker: LaneWorker, client: redis.Redis
+) -> None:
+    turns = [{"role": "agent", "content": "Bom dia, em que posso ajudar?"}]
+    assert api.put("/api/cases/silent", json={"conversation_history": turns}).status_code == 201
+
+    api.until(api.submit(args=["silent"], kwargs={}), "succeeded")
+    api.until(api.submit("embeddings.generate_async", args=[], kwargs={"case_id": "silent"}), "succeeded")
+
+    assert api.get("/api/cases/silent/similar").status_code == 409
 
 
 def test_a_case_that_nobody_keeps_has_no_vector(api: Client, real_worker: LaneWorker, client: redis.Redis) -> None:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from actors.engines import EmbeddingEngine, Report
+
+IDLE_S = 3_600.0
 
 Key = tuple[str, str, bytes]
 Vector = NDArray[np.float32]
@@ -37,13 +40,15 @@ def remembering_for(tenant: str) -> Iterator[None]:
 
 
 class VectorCache:
-    """The vectors used last, at most `most` of them; `hits` and `misses` count the texts that were asked for."""
+    """The vectors used last, at most `most` of them, and of those that nobody uses for `IDLE_S` none, as soon as
+    others come. `hits` and `misses` count the texts that were asked for."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = monotonic) -> None:
         self.most = most
         self.hits = 0
         self.misses = 0
-        self._kept: OrderedDict[Key, Vector] = OrderedDict()
+        self._clock = clock
+        self._kept: OrderedDict[Key, tuple[float, Vector]] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -52,9 +57,9 @@ class VectorCache:
     def get(self, keys: Sequence[Key]) -> dict[Key, Vector]:
         """Those of the keys that are known."""
         with self._lock:
-            found = {key: self._kept[key] for key in keys if key in self._kept}
-            for key in found:
-                self._kept.move_to_end(key)
+            found = {key: self._kept.pop(key)[1] for key in dict.fromkeys(keys) if key in self._kept}
+            used_at = self._clock()
+            self._kept.update((key, (used_at, vector)) for key, vector in found.items())
             hits = sum(key in found for key in keys)
             self.hits += hits
             self.misses += len(keys) - hits
@@ -62,10 +67,14 @@ class VectorCache:
 
     def put(self, key: Key, vector: Vector) -> None:
         with self._lock:
-            self._kept[key] = vector
-            self._kept.move_to_end(key)
-            while len(self._kept) > self.most:
+            self._kept.pop(key, None)
+            self._kept[key] = (self._clock(), vector)
+            while len(self._kept) > self.most or self._is_first_idle():
                 self._kept.popitem(last=False)
+
+    def _is_first_idle(self) -> bool:
+        used_at, _ = next(iter(self._kept.values()))
+        return used_at < self._clock() - IDLE_S
 
 
 class Cached:

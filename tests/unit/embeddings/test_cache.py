@@ -49,6 +49,20 @@ def test_it_keeps_what_was_used_last() -> None:
     assert len(cache) == 2
 
 
+def test_what_nobody_uses_for_an_hour_leaves_as_others_come() -> None:
+    now = [0.0]
+    engine, cache = Engine(), VectorCache(10, clock=lambda: now[0])
+    cached = Cached(engine, cache)
+
+    with remembering_for("acme"):
+        for moment, text in ((0, "unused"), (0, "used"), (3_000, "used"), (3_601, "new"), (3_601, "used")):
+            now[0] = moment
+            cached.embed([text], unheard)
+
+    assert len(cache) == 2
+    assert engine.calls == [["unused"], ["used"], ["new"]]
+
+
 @pytest.mark.parametrize(("most", "tenant"), [(0, "acme"), (10, None)])
 def test_switched_off_or_outside_of_a_run_nothing_is_remembered(most: int, tenant: str | None) -> None:
     engine, cache = Engine(), VectorCache(most)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from dramatiq.middleware.threading import raise_thread_exception
 
-from actors.engines.embeddings.joined import ALONE_FROM, MOST_TEXTS, Joined
+from actors.engines.embeddings.joined import ALONE_FROM, LEAST, MOST, Joined
 from tests.conftest import wait_until
 from tests.unit.embeddings.stand_ins import Engine, unheard, vector_of
 
@@ -89,22 +89,23 @@ def test_an_interrupted_caller_leaves_at_once_and_holds_nobody_up(callers: Calle
 
 
 def test_a_call_is_bounded_and_the_rest_follows_in_order(callers: Callers) -> None:
-    asked = [callers.ask(*["x" * (number + 2)] * (ALONE_FROM - 1)) for number in range(5)]
+    lengths = [LEAST + number for number in range(5)]
+    asked = [callers.ask(*["x" * length] * (ALONE_FROM // length - 1)) for length in lengths]
     callers.engine.free.set()
 
-    for number, future in enumerate(asked):
-        assert np.allclose(future.result(10), [vector_of("x" * (number + 2))] * (ALONE_FROM - 1))
-    sizes = [len(call) for call in callers.engine.calls[1:]]
-    assert sum(sizes) == 5 * (ALONE_FROM - 1)
-    assert max(sizes) <= MOST_TEXTS
+    for length, future in zip(lengths, asked, strict=True):
+        assert np.allclose(future.result(10), vector_of("x" * length))
+    sizes = [sum(map(len, call)) for call in callers.engine.calls[1:]]
+    assert len(sizes) == 3
+    assert max(sizes) <= MOST
 
 
-def test_many_texts_and_none_go_alone(callers: Callers) -> None:
+@pytest.mark.parametrize("texts", [["x" * ALONE_FROM], [""] * (ALONE_FROM // LEAST + 1), []])
+def test_what_fills_a_call_goes_alone_and_nothing_goes_at_once(callers: Callers, texts: list[str]) -> None:
     callers.engine.free.set()
     callers.first.result(10)
 
-    assert len(callers.joined.embed(["x"] * ALONE_FROM, unheard)) == ALONE_FROM
-    assert callers.joined.embed([], unheard) == []
+    assert np.allclose(callers.joined.embed(texts, unheard), [vector_of(text) for text in texts])
     assert callers.joined.calls == 1
 
 
