@@ -1,4 +1,4 @@
-"""Vectors of one model in memory, and the search for the nearest: exact, by numpy, up to `EXACT_MOST` of them; beyond
+"""Vectors of one model in memory, and the search for the nearest: exact, by numpy, up to a number of them; beyond
 that by the index of the library usearch, where it is installed, and exact where it isn't.
 
 Knows cases by their ids only. May be used from several threads.
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from tasks.vectors import CaseVector
 
-EXACT_MOST = 50_000
 FIRST_ROOM = 256
 INDEXED_AT_ONCE = 50
 """So long a search may have to wait for the index: some 20 ms."""
@@ -39,9 +38,9 @@ class Neighbour:
 
 
 class Space:
-    """The vectors of one model and one size."""
+    """The vectors of one model and one size. More than `exact_most` are worth an index."""
 
-    def __init__(self, dimensions: int, exact_most: int = EXACT_MOST) -> None:
+    def __init__(self, dimensions: int, exact_most: int) -> None:
         self._dimensions = dimensions
         self._exact_most = exact_most
         self._lock = Lock()

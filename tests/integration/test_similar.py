@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -335,6 +336,28 @@ def test_memory_holds_the_tenants_asked_for_last(
             keeper.keep(case_id, 0.1, tenant=tenant)
         assert ids(similar(client, "a")) == ["b"]
         assert held.tenants == (tenant,)
+
+
+@pytest.mark.skipif(find_spec("usearch") is None, reason="the extra similar is not installed")
+def test_beyond_the_exact_ones_an_index_takes_over(api: Client, keeper: Keeper, gateway: Gateway) -> None:
+    held = gateway.app.state.services.similar
+    held._exact_most = 50
+    for number in range(120):
+        put(api, f"case-{number}")
+        keeper.keep(f"case-{number}", number / 100)
+    exact = similar(api, "case-60", limit=4)
+
+    def is_indexed() -> bool:
+        (space,) = held._tenants["acme"].spaces.values()
+        return space._index is not None and not space.wants_indexing
+
+    wait_until(is_indexed, "the index is built")
+    assert set(ids(exact)) == {"case-58", "case-59", "case-61", "case-62"}
+    assert similar(api, "case-60", limit=4)["cases"] == exact["cases"]
+    api.delete("/api/cases/case-59")
+    put(api, "newer")
+    keeper.keep("newer", 0.6)
+    assert ids(similar(api, "case-60", limit=2)) == ["newer", "case-61"]
 
 
 def test_the_scope_is_that_of_reading_cases(gateway: Gateway, keys: Any) -> None:

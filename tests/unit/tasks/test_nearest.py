@@ -17,6 +17,7 @@ from tasks.nearest import Space
 from tasks.vectors import CaseVector
 
 DIMENSIONS = 8
+ALL = 1_000_000
 needs_usearch = pytest.mark.skipif(find_spec("usearch") is None, reason="the extra similar is not installed")
 
 
@@ -43,7 +44,7 @@ def by_hand(held: dict[str, CaseVector], asked: CaseVector, most: int) -> list[f
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.integers(1, 9)), max_size=80))
 def test_after_any_puts_and_drops_the_nearest_are_the_nearest(steps: list[tuple[bool, int, int]]) -> None:
-    space, held = Space(DIMENSIONS), {}
+    space, held = Space(DIMENSIONS, ALL), {}
     for is_put, number, seed in steps:
         if is_put:
             (put,) = some(1, seed=seed * 100 + number, prefix=f"c{number}")
@@ -62,7 +63,7 @@ def test_after_any_puts_and_drops_the_nearest_are_the_nearest(steps: list[tuple[
 
 
 def test_it_grows_and_tells_the_conversation_of_each_vector() -> None:
-    space = Space(2)
+    space = Space(2, ALL)
     space.put([vector(f"case-{number}", (1, number / 4_000)) for number in range(2_000)])
     space.put([vector("case-7", (1, 1), version="v2")])
 
@@ -78,7 +79,7 @@ def test_it_grows_and_tells_the_conversation_of_each_vector() -> None:
 @needs_usearch
 def test_beyond_the_bound_the_index_finds_what_the_comparison_found() -> None:
     vectors = some(3_000)
-    exact, indexed = Space(DIMENSIONS), Space(DIMENSIONS, exact_most=1_000)
+    exact, indexed = Space(DIMENSIONS, ALL), Space(DIMENSIONS, exact_most=1_000)
     exact.put(vectors)
     indexed.put(vectors)
     assert indexed.wants_indexing
