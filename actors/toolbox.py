@@ -20,14 +20,11 @@ if TYPE_CHECKING:
     from actors.engines.http.exchange import Provider
 
 
-class Toolbox:
-    """The tools of one worker process; all of them may be used from several threads."""
+class Engines:
+    """The engines that the settings name; all of them may be used from several threads."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self.ledger = ledger
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.cases = CaseFile(ledger.client, settings)
-        self.blobs = FolderBlobs(settings.data_dir / "blobs")
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
@@ -106,6 +103,16 @@ class Toolbox:
     def today(self) -> dt.date:
         """The present day where the clients live."""
         return dt.datetime.now(ZoneInfo(self.settings.time_zone)).date()
+
+
+class Toolbox(Engines):
+    """The tools of one worker process: its engines, and what they work on."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ledger = ledger
+        self.cases = CaseFile(ledger.client, settings)
+        self.blobs = FolderBlobs(settings.data_dir / "blobs")
 
 
 def _unheard(percent: float, message: str) -> None:
