@@ -14,7 +14,7 @@ from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
-from tasks.settings import Settings
+from tasks.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from actors.engines.http.exchange import Provider
@@ -71,21 +71,12 @@ class Toolbox:
         return LocalEmbeddings()
 
     def _provider(self, kind: Literal["llm", "embeddings"]) -> Provider | None:
-        settings = self.settings
-        if kind == "llm":
-            url, model, key, timeout_s = (
-                settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_timeout_s,
-            )  # fmt: skip
-        else:
-            url, model, key, timeout_s = (
-                settings.embeddings_url, settings.embeddings_model,
-                settings.embeddings_key, settings.embeddings_timeout_s,
-            )  # fmt: skip
-        if url is None or model is None:
+        chosen = {name: getattr(self.settings, f"{kind}_{name}") for name in ("url", "model", "key", "timeout_s")}
+        if chosen["url"] is None or chosen["model"] is None:
             return None
         from actors.engines.http.exchange import Provider
 
-        return Provider(url, model, key, timeout_s)
+        return Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
 
     @cached_property
     def documents(self) -> DocumentEngine:

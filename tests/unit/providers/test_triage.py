@@ -98,16 +98,6 @@ def test_whatever_goes_wrong_the_local_engine_answers_and_says_why(
     assert len(fake.asked) == requests
 
 
-@pytest.mark.parametrize("reply", [replies.silence, replies.drip])
-def test_a_provider_that_is_slow_costs_no_more_than_the_limit(
-    fake: FakeProvider, exchange: Exchanges, local: LocalTriage, reply: Reply
-) -> None:
-    fake.replies = [reply]
-    began = monotonic()
-    assert triage(HttpTriage(exchange(timeout_s=0.4), local), LEAK).engine.endswith("(after some-model: timeout)")
-    assert monotonic() - began < 3
-
-
 def test_nobody_listens(exchange: Exchanges, local: LocalTriage) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
