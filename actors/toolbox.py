@@ -17,7 +17,7 @@ from tasks.ledger import Ledger
 from tasks.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from actors.engines.http.exchange import Provider
+    from actors.engines.http.exchange import Exchange
 
 
 class Toolbox:
@@ -32,13 +32,12 @@ class Toolbox:
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
         """The provider that is set, or the local engine."""
-        provider = self._provider("embeddings")
-        if provider is None:
+        exchange = self._exchange("embeddings")
+        if exchange is None:
             return self.local_embeddings
         from actors.engines.http.embeddings import HttpEmbeddings
-        from actors.engines.http.exchange import Exchange
 
-        return HttpEmbeddings(Exchange(provider))
+        return HttpEmbeddings(exchange)
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -55,13 +54,12 @@ class Toolbox:
         from actors.engines.triage.local import LocalTriage
 
         local = LocalTriage(self._encoder)
-        provider = self._provider("llm")
-        if provider is None:
+        exchange = self._exchange("llm")
+        if exchange is None:
             return local
-        from actors.engines.http.exchange import Exchange
         from actors.engines.http.triage import HttpTriage
 
-        return HttpTriage(Exchange(provider), local)
+        return HttpTriage(exchange, local, self.settings.llm_max_characters)
 
     @cached_property
     def _encoder(self) -> EmbeddingEngine:
@@ -70,13 +68,18 @@ class Toolbox:
 
         return LocalEmbeddings()
 
-    def _provider(self, kind: Literal["llm", "embeddings"]) -> Provider | None:
-        chosen = {name: getattr(self.settings, f"{kind}_{name}") for name in ("url", "model", "key", "timeout_s")}
+    def _exchange(self, kind: Literal["llm", "embeddings"]) -> Exchange | None:
+        settings = self.settings
+        chosen = {name: getattr(settings, f"{kind}_{name}") for name in ("url", "model", "key", "timeout_s")}
         if chosen["url"] is None or chosen["model"] is None:
             return None
-        from actors.engines.http.exchange import Provider
+        from actors.engines.http.breaker import ProcessBreaker
+        from actors.engines.http.exchange import Exchange, Provider
+        from actors.spending import Spending
 
-        return Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
+        provider = Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
+        breaker = ProcessBreaker(settings.breaker_failures, settings.breaker_cooldown_s)
+        return Exchange(provider, breaker, Spending(self.ledger))
 
     @cached_property
     def documents(self) -> DocumentEngine:

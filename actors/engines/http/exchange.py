@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from actors.engines.http.breaker import Breaker, ProcessBreaker
 from actors.engines.http.errands import Errands, errands
+from actors.engines.http.usage import Meter, Usage, unmetered
 from tasks.errors import ProviderFailed, ProviderRefused
 
 ATTEMPTS = 4
@@ -82,6 +83,7 @@ class Exchange:
 
     provider: Provider
     breaker: Breaker = field(default_factory=ProcessBreaker)
+    meter: Meter = unmetered
     _tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context, repr=False)
     _errands: Errands = field(default_factory=errands, repr=False)
 
@@ -102,6 +104,7 @@ class Exchange:
             self.breaker.failed()
             raise
         self.breaker.succeeded()
+        self.meter(self.provider.model, Usage.of(answer))
         return answer
 
     def failed(self, reason: str, retry_after_s: float | None = None) -> ProviderFailed:

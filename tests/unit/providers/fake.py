@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
+from actors.engines.http.usage import Usage
+
 Reply = Callable[["Handler"], None]
 
 
@@ -21,6 +23,7 @@ class FakeProvider:
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []
         self.authorization: list[str | None] = []
+        self.metered: list[Usage] = []
         self.released = Event()
         self.hung_up = Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": self}))
