@@ -87,6 +87,13 @@ def chat(content: Any) -> Reply:
     return answer({"choices": [{"message": {"content": text}}], "usage": usage})
 
 
+def vectors(handler: Handler) -> None:
+    """One vector for each text that was asked for; each text costs one token."""
+    texts = handler.fake.asked[-1]["input"]
+    entries = [{"index": place, "embedding": [len(text), 1]} for place, text in enumerate(texts)]
+    answer({"data": entries, "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)}})(handler)
+
+
 def silence(handler: Handler) -> None:
     """No answer, until the client hangs up, which is noted."""
     while not handler.fake.released.is_set():
