@@ -8,6 +8,7 @@ import signal
 from threading import Event
 from types import FrameType
 
+from actors.engines.extras import check_extras
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -15,7 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def main(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0."""
+    """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0.
+
+    Raises `SettingsError` where an engine is set that is not installed.
+    """
+    check_extras(settings)
     # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from actors.main import declare_all
