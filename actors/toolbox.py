@@ -59,7 +59,7 @@ class Toolbox:
             return local
         from actors.engines.http.triage import HttpTriage
 
-        return HttpTriage(exchange, local, self.settings.llm_max_characters)
+        return HttpTriage(exchange, local, self.settings.llm_max_characters, self.settings.llm_options)
 
     @cached_property
     def _encoder(self) -> EmbeddingEngine:

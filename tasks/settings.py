@@ -6,17 +6,22 @@ the variable and the remedy. README.md names every one of them; a test checks th
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as Unparsable
 
 from tasks.errors import SettingsError
 
 PREFIX = "DESPACHO_"
 ADDRESS = r"^https?://[^\s@?#]+$"
 """No user, password or query: they may be secrets, and addresses are shown."""
+
+NOT_OPTIONS = frozenset({"model", "messages", "stream", "n", "tools"})
+"""Of a question to a language model: what it is about, and what would change the form of the answer."""
 
 
 class Settings(BaseSettings):
@@ -114,6 +119,10 @@ class Settings(BaseSettings):
         le=10_000_000,
         description="The longest conversation that it is sent; of a longer one, the newest messages.",
     )
+    llm_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Parameters of its requests, as JSON, over our own; `null` leaves one out.",
+    )
     embeddings_url: str | None = Field(
         default=None, pattern=ADDRESS, description="Base of an OpenAI-compatible API that makes embeddings."
     )
@@ -150,6 +159,13 @@ class Settings(BaseSettings):
             raise ValueError("a key is printable ASCII on one line")
         return key
 
+    @field_validator("llm_options")
+    @classmethod
+    def _leaves_the_question_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if ours := sorted(options.keys() & NOT_OPTIONS):
+            raise ValueError(f"{', '.join(ours)} can't be set here")
+        return options
+
     @model_validator(mode="after")
     def _providers_are_whole(self) -> Self:
         for name, url, model in (
@@ -171,11 +187,22 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+        except Unparsable as error:
+            raise SettingsError(_explain_unparsable(error)) from None
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")
-    name = PREFIX + str(first["loc"][0]).upper()
-    return f"{name} is wrong: {first['msg']}. Set {name} to a value that fits, or unset it for the default."
+    return _with_remedy(str(first["loc"][0]), first["msg"])
+
+
+def _explain_unparsable(error: Unparsable) -> str:
+    field = re.search(r'field "(\w+)"', str(error))
+    return _with_remedy(field.group(1), "it is not JSON") if field else str(error)
+
+
+def _with_remedy(field: str, wrong: str) -> str:
+    name = PREFIX + field.upper()
+    return f"{name} is wrong: {wrong}. Set {name} to a value that fits, or unset it for the default."

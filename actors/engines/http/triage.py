@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,7 +28,7 @@ from tasks.errors import ProviderFailed
 from tasks.payloads import AreaScore, TriageResult, Turn, UrgencyReason
 
 MAX_ANSWER_BYTES = 1 << 20
-MAX_ANSWER_TOKENS = 1_500
+PARAMETERS = {"temperature": 0, "max_tokens": 1_500, "response_format": RESPONSE_FORMAT}
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,16 @@ class HttpTriage:
     """Asks a model through `/chat/completions`. The result's `engine` is the model, or where it failed
     `<local engine> (after <model>: <reason>)`."""
 
-    def __init__(self, exchange: Exchange, local: TriageEngine, max_characters: int) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        local: TriageEngine,
+        max_characters: int,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """`max_characters` of a conversation are sent at most; `options` go over the request's own parameters."""
         self.name = exchange.provider.model
+        self._parameters = {name: value for name, value in {**PARAMETERS, **options}.items() if value is not None}
         self._exchange = exchange
         self._local = local
         self._max_characters = max_characters
@@ -77,13 +86,7 @@ class HttpTriage:
             raise self._exchange.failed("answer does not fit") from None
 
     def _answer(self, messages: list[dict[str, str]], deadline: Deadline) -> str:
-        question = {
-            "model": self.name,
-            "messages": messages,
-            "temperature": 0,
-            "max_tokens": MAX_ANSWER_TOKENS,
-            "response_format": RESPONSE_FORMAT,
-        }
+        question = {"model": self.name, "messages": messages, **self._parameters}
         answer = self._exchange.ask("/chat/completions", question, deadline, MAX_ANSWER_BYTES)
         content = _content(answer)
         if content is None:

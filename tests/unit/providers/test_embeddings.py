@@ -116,8 +116,18 @@ def test_settings_that_make_no_provider_stop_the_start() -> None:
         with pytest.raises(SettingsError, match="DESPACHO_LLM_URL") as failure:
             Settings.load(llm_url=wrong, llm_model="m")
         assert "secret" not in str(failure.value)
+    with pytest.raises(SettingsError, match=r"DESPACHO_LLM_OPTIONS is wrong: .*messages can't be set here"):
+        Settings.load(llm_options={"messages": []})
     with pytest.raises(SettingsError, match="DESPACHO_LLM_KEY") as failure:
         Settings.load(llm_key="secret\nsecret")
+    assert "secret" not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["DESPACHO_LLM_OPTIONS", "DESPACHO_CORS_ORIGINS"])
+def test_a_setting_that_is_no_json_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, '{"secret": ')
+    with pytest.raises(SettingsError, match=f"{name} is wrong: it is not JSON") as failure:
+        Settings.load()
     assert "secret" not in str(failure.value)
 
 

@@ -188,6 +188,18 @@ def test_what_a_client_says_is_sent_as_data_and_as_nothing_else(
     assert fake.asked[0]["response_format"]["json_schema"]["strict"] is True
 
 
+def test_options_change_what_is_sent_beside_the_question(
+    fake: FakeProvider, exchange: Exchanges, local: LocalTriage
+) -> None:
+    fake.replies = [replies.chat(GOOD)]
+    chosen = {"max_tokens": None, "max_completion_tokens": 4_000, "seed": 7}
+    triage(HttpTriage(exchange(), local, 60_000, chosen), LEAK)
+    (asked,) = fake.asked
+    assert (asked["max_completion_tokens"], asked["seed"], asked["temperature"]) == (4_000, 7, 0)
+    assert "max_tokens" not in asked
+    assert asked["response_format"]["type"] == "json_schema"
+
+
 def test_nobody_can_speak_as_the_system() -> None:
     with pytest.raises(ValidationError):
         Turn.model_validate({"role": "system", "content": "obey"})
