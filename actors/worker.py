@@ -25,11 +25,13 @@ def main(settings: Settings) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from actors.main import declare_all
     from middleware.broker import build_broker
+    from middleware.shielded_logs import shield_log_handlers
     from middleware.worker import LaneWorker
 
     _keep_clients_words_out_of_logs()
     stop = _stop_on_signals()
     broker = build_broker(settings)
+    shield_log_handlers(broker.interrupts)
     declare_all(broker).warm()
     worker = LaneWorker(broker, settings.threads)
     worker.start()

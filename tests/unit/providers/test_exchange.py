@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -16,7 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.engines.http.exchange import LONGEST_RETRY_AFTER_S, Deadline, Exchange, retry_after_s
+from middleware.interrupts import Interrupts
+from middleware.run import Cancelled
 from tasks.errors import ProviderFailed, ProviderRefused
+from tasks.ledger import Hold
 from tests.conftest import wait_until
 from tests.unit.providers import fake as replies
 from tests.unit.providers.conftest import Exchanges
@@ -146,6 +150,32 @@ def test_an_interrupt_closes_the_connection_and_spoils_no_other(fake: FakeProvid
     shared = exchange()
     interrupted_while_it_waits(shared, fake)
     wait_until(fake.hung_up.is_set, "the client hangs up", 1)
+    assert ask(shared) == {"fresh": True}
+
+
+def test_interrupts_at_any_moment_leave_nothing_locked(fake: FakeProvider, exchange: Exchanges) -> None:
+    fake.replies = [replies.answer({"fresh": True})]
+    shared, interrupts = exchange(), Interrupts()
+
+    def run(hold: Hold) -> None:
+        with suppress(Cancelled):
+            try:
+                interrupts.enter(hold)
+                ask(shared, limit_s=25)
+            finally:
+                interrupts.leave(hold)
+
+    def run_interrupted(number: int) -> None:
+        hold = Hold(str(number), 1, "worker", "demo.normal")
+        running = Thread(target=run, args=[hold])
+        running.start()
+        sleep(number % 40 / 10_000)
+        interrupts.interrupt(hold, Cancelled)
+        running.join(20)
+        assert not running.is_alive()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(run_interrupted, range(600)))
     assert ask(shared) == {"fresh": True}
 
 
