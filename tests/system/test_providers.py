@@ -185,3 +185,18 @@ def test_a_cancel_is_heard_while_the_provider_is_silent(tmp_path: Path) -> None:
         service.embedder.replies = [replies.vectors]
         assert service.api.until(service.embed(), "succeeded")["result"]["model"] == "far-embedder"
     assert heard_s < 0.5
+
+
+def test_a_worker_that_must_stop_does_not_wait_for_a_silent_provider(tmp_path: Path) -> None:
+    patient = {"DESPACHO_EMBEDDINGS_TIMEOUT_S": "60", "DESPACHO_DRAIN_TIMEOUT_S": "0.1"}
+    with serving(tmp_path / "data", **patient) as service:
+        service.embedder.replies = [replies.silence]
+        service.embed()
+        wait_until(lambda: service.embedder.asked, "the provider was asked")
+
+        assert service.running.stop() == 0
+        supervision = "".join(path.read_text() for path in (tmp_path / "data" / "logs").glob("*.log"))
+
+    assert service.embedder.hung_up.is_set()
+    assert "worker-1 ended with" in supervision
+    assert "and was killed" not in supervision

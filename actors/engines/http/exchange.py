@@ -135,6 +135,9 @@ class Exchange:
             return self._errands.run(work, deadline.left_s + SPARE_S)
         except TimeoutError:
             raise self.failed("timeout") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError):
+            # Such as a proxy of the environment that makes no sense.
+            raise self.failed("request impossible") from None
 
     async def _fetch_in_time(self, path: str, body: bytes, deadline: Deadline, max_bytes: int) -> bytes:
         """One deadline for everything: names, connections, what is sent, headers, bodies, waits and repeats."""
@@ -182,8 +185,6 @@ class Exchange:
             raise self._refused("address impossible", "URL") from None
         except httpx.TransportError:
             raise self.failed("connection broken") from None
-        except (httpx.HTTPError, OSError, ValueError):
-            raise self.failed("request impossible") from None
         finally:
             await opened.close()
 

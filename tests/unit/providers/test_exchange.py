@@ -96,6 +96,14 @@ def test_a_provider_without_tls_is_not_spoken_to(fake: FakeProvider, exchange: E
     assert fake.asked == []
 
 
+@pytest.mark.parametrize("proxy", ["nonsense://proxy.example", "socks5://proxy.example"])
+def test_a_proxy_that_makes_no_sense_is_a_failure_like_others(
+    exchange: Exchanges, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    assert fails_in_time(exchange(url="http://llm.example")) == "request impossible"
+
+
 def test_an_address_that_is_none_is_refused(exchange: Exchanges) -> None:
     with pytest.raises(ProviderRefused, match=r"address impossible\. Check DESPACHO_LLM_URL"):
         ask(exchange(url="http://[::1"))
