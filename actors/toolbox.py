@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
+from actors.engines.http.usage import Meter, unmetered
+from actors.spending import Spending
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 
 
 class Engines:
-    """The engines that the settings name; all of them may be used from several threads."""
+    """The engines that the settings name; all of them may be used from several threads. `meter` is told what
+    providers count."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meter: Meter = unmetered) -> None:
         self.settings = settings
+        self._meter = meter
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
@@ -72,11 +76,10 @@ class Engines:
             return None
         from actors.engines.http.breaker import ProcessBreaker
         from actors.engines.http.exchange import Exchange, Provider
-        from actors.spending import Spending
 
         provider = Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
         breaker = ProcessBreaker(settings.breaker_failures, settings.breaker_cooldown_s)
-        return Exchange(provider, breaker, Spending(self.ledger))
+        return Exchange(provider, breaker, self._meter)
 
     @cached_property
     def documents(self) -> DocumentEngine:
@@ -103,7 +106,7 @@ class Toolbox(Engines):
     """The tools of one worker process: its engines, and what they work on."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, Spending(ledger))
         self.ledger = ledger
         self.cases = CaseFile(ledger.client, settings)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
