@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -26,17 +24,12 @@ IDLE_S = 3_600.0
 Key = tuple[str, str, bytes]
 Vector = NDArray[np.float32]
 
-_tenant: ContextVar[str | None] = ContextVar("tenant", default=None)
+Whose = Callable[[], str | None]
+"""Says whose text the calling thread reads; `None` where nothing is to be remembered."""
 
 
-@contextmanager
-def remembering_for(tenant: str) -> Iterator[None]:
-    """While this lasts, what the calling thread embeds is this tenant's. Outside of it nothing is remembered."""
-    token = _tenant.set(tenant)
-    try:
-        yield
-    finally:
-        _tenant.reset(token)
+def nobodys() -> None:
+    """Outside of tasks: nobody's, and not remembered."""
 
 
 class VectorCache:
@@ -80,9 +73,10 @@ class VectorCache:
 class Cached:
     """An engine that is asked only for what the cache doesn't know, and for each text of a call once."""
 
-    def __init__(self, engine: EmbeddingEngine, cache: VectorCache) -> None:
+    def __init__(self, engine: EmbeddingEngine, cache: VectorCache, whose: Whose) -> None:
         self._engine = engine
         self._cache = cache
+        self._whose = whose
 
     @property
     def name(self) -> str:
@@ -94,7 +88,7 @@ class Cached:
 
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
         """As the engine would answer."""
-        tenant = _tenant.get()
+        tenant = self._whose()
         if tenant is None or not self._cache.most:
             return self._engine.embed(texts, report)
         keys = [self._key(tenant, text) for text in texts]
