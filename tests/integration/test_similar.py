@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -358,6 +359,31 @@ def test_beyond_the_exact_ones_an_index_takes_over(api: Client, keeper: Keeper, 
     put(api, "newer")
     keeper.keep("newer", 0.6)
     assert ids(similar(api, "case-60", limit=2)) == ["newer", "case-61"]
+
+
+def test_whatever_happens_to_the_cases_the_answer_is_what_holds_now(
+    api: Client, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar_module, "RELISTED_AFTER_S", 0.05)
+    chance = random.Random(20_260_513)
+    put(api, "asking")
+    keeper.keep("asking", 0.0)
+    angles: dict[str, float] = {}
+
+    for _ in range(200):
+        case_id, step = f"case-{chance.randrange(12)}", chance.randrange(4)
+        if step == 0:
+            put(api, case_id, f"conversa {chance.random()}")
+            angles.pop(case_id, None)
+        elif step == 1:
+            api.delete(f"/api/cases/{case_id}")
+            angles.pop(case_id, None)
+        elif keeper.file.version("acme", case_id) is not None:
+            angles[case_id] = chance.uniform(0, 3)
+            assert keeper.keep(case_id, angles[case_id])
+        found = similar(api, "asking", limit=100)
+        scores = {case["case_id"]: case["score"] for case in found["cases"]}
+        assert scores == pytest.approx({case_id: np.cos(angle) for case_id, angle in angles.items()}, abs=2e-3)
 
 
 def test_the_scope_is_that_of_reading_cases(gateway: Gateway, keys: Any) -> None:
