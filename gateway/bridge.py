@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import redis
 
@@ -26,6 +26,7 @@ from tasks.known_keys import KnownKeys
 from tasks.record import Event, parse_message
 from tasks.settings import Settings
 
+W = TypeVar("W", bound="Watcher")
 log = logging.getLogger(__name__)
 SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
@@ -58,6 +59,9 @@ class Frame:
         return encode(self.event, case_event_name(self.event))
 
 
+NEWS: Final = _Signal()
+"""Something happened; what it was, the watcher looks up by itself."""
+
 Item = Frame | _Signal
 
 
@@ -79,6 +83,19 @@ class Watcher:
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(CLOSED)
+
+
+@dataclass(eq=False)
+class Nudged(Watcher):
+    """For a stream that looks up what is new by itself: however much happens before it looks, it is told once, so it
+    may be as slow as it likes."""
+
+    closed: bool = False
+
+    def offer(self, item: Item) -> None:
+        self.closed = self.closed or item is CLOSED
+        if self.queue.empty():
+            self.queue.put_nowait(NEWS)
 
 
 @dataclass(eq=False)
@@ -131,7 +148,12 @@ class Bridge:
 
         Raises `Unavailable` where it doesn't in time.
         """
-        watcher = Watcher(name)
+        async with self.watch_with(Watcher(name)) as watcher:
+            yield watcher
+
+    @asynccontextmanager
+    async def watch_with(self, watcher: W) -> AsyncIterator[W]:
+        """The same with a watcher of one's own. Raises `Unavailable`."""
         try:
             await self._until_heard(await self._join(watcher))
             if self._closed:
@@ -232,7 +254,7 @@ class Bridge:
         elif kind == SUBSCRIBE and self._leaving[name] <= 0:
             channel.heard.set()
         elif kind == "message":
-            channel.hand_out(Frame(parse_message(message["data"])))
+            channel.hand_out(Frame(parse_message(message["data"])) if message["data"] else NEWS)
 
     def _hear_of_keys(self, kind: str, data: Any) -> None:
         if kind == SUBSCRIBE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from starlette.responses import Response
@@ -45,12 +45,13 @@ def case_event_name(event: Event) -> str:
 class EventStream(Response):
     """Sends chunks as they come, and stops at once when the client goes away."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        super().__init__(None, 200, HEADERS)
+    def __init__(self, chunks: AsyncIterator[bytes], headers: Mapping[str, str] = HEADERS) -> None:
+        super().__init__(None, 200, headers)
         self._chunks = chunks
 
-    def init_headers(self, headers: object = None) -> None:  # noqa: ARG002
-        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        told = (headers or {}).items()
+        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in told]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import traceback
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -51,9 +52,11 @@ class LedgerRetries(Retries):
         assert isinstance(message, Delivery)
         if exception is None:
             return
+        run = message.run
         throws = broker.get_actor(message.actor_name).options.get("throws")
-        message.outcome = verdict(message.run.started, exception, throws)
+        message.outcome = verdict(run.started, exception, throws)
         if isinstance(message.outcome, Failed):
+            message.outcome = replace(message.outcome, result=run.result, place=run.place)
             message.fail()
         where = place(exception)
         log.info("task %s run %d: %s %s", message.message_id, message.hold.run, type(exception).__name__, where)
