@@ -182,14 +182,16 @@ class Bridge:
 
     async def _until_heard(self, channel: _Channel) -> None:
         try:
-            await asyncio.wait_for(channel.heard.wait(), ACKNOWLEDGED_WITHIN_S)
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                await channel.heard.wait()
         except TimeoutError:
             raise Unavailable("the subscription was not acknowledged") from None
 
     async def is_heard_again(self, watcher: Watcher, within_s: float) -> bool:
         """Wait until a channel that had a gap is heard again; false where that takes longer."""
         try:
-            await asyncio.wait_for(self._channels[watcher.channel].heard.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._channels[watcher.channel].heard.wait()
         except TimeoutError:
             return False
         return True

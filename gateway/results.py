@@ -31,6 +31,7 @@ from gateway.sse import KEEP_ALIVE_S, EventStream
 from tasks.api_keys import Identity
 from tasks.catalog import BATCH
 from tasks.errors import NotFound, Unavailable
+from tasks.lifecycle import State
 from tasks.record import Task, compact_json, error_as_json
 
 CASES_AT_MOST = 10_000
@@ -84,12 +85,11 @@ class _Results:
                 await self._wait(news)
 
     async def _of(self, ids: list[str], batch: Task | None) -> AsyncIterator[bytes]:
-        """The next lines, up to a case that is under way again and will be waited for."""
-        is_waited_for = self.follow and batch is not None and not batch.status.final
+        """The next lines, up to a case that will be waited for."""
         records = {task.task_id: task for task in await self.known.reader.tasks(ids)}
         for number, task_id in enumerate(ids, self.told + 1):
             task = records.get(task_id)
-            if task is not None and not task.status.final and is_waited_for:
+            if self.follow and task is not None and batch is not None and _runs_again(task, batch):
                 return
             yield await self._line(number, task_id, task)
 
@@ -142,6 +142,14 @@ class _News:
         """Raises `Unavailable` where there will be no more news."""
         if any(watcher.closed for watcher in self.watchers):
             raise Unavailable("the gateway stops")
+
+
+def _runs_again(case: Task, batch: Task) -> bool:
+    """Whether a case that has ended once is under way again, or will be: a batch that is run again begins with
+    queueing what it has not done."""
+    if batch.status.final:
+        return False
+    return not case.status.final or (batch.requeued and case.status is not State.SUCCEEDED)
 
 
 _FORGOTTEN = {"type": "CaseGone", "message": "the case was deleted, with all that was known of it"}

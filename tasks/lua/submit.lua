@@ -3,7 +3,7 @@
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
 --       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it)
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
---         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running.
+--         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running, or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
@@ -51,7 +51,8 @@ local function orphaned()
   for _, task in ipairs(tasks) do
     if task.parent ~= '' and not checked[task.parent] then
       checked[task.parent] = true
-      if redis.call('HGET', key.task(task.parent), 'status') ~= 'running' then return true end
+      local parent = redis.call('HMGET', key.task(task.parent), 'status', 'cancel')
+      if parent[1] ~= 'running' or parent[2] == '1' then return true end
     end
   end
 end
