@@ -158,7 +158,7 @@ _FORGOTTEN = {"type": "CaseGone", "message": "the case was deleted, with all tha
 def _head(
     number: int, task_id: str, case_id: str | None, status: str | None, error: Mapping[str, Any] | None
 ) -> bytes:
-    line = {"n": number, "case_id": case_id, "task_id": task_id, "status": status, "error": error}
+    line = {"case_id": case_id, "task_id": task_id, "n": number, "status": status, "error": error}
     return compact_json(line).encode()
 
 

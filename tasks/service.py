@@ -30,7 +30,7 @@ from tasks.record import Task
 from tasks.settings import Settings
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
 
-CANCELLED_AT_ONCE = 200
+CANCELLED_AT_ONCE = 50
 
 
 class TaskService:
