@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TypeVar, get_args
 
 from dramatiq.middleware import TimeLimitExceeded
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from actors.declare import keep_result
 from actors.documents import analyze_all, part
@@ -151,30 +151,35 @@ def process_case(run: Run, payload: BatchCasePayload, tools: Toolbox) -> BatchCa
     """Run the operations on one case. One that finds nothing to work on is left out; a case on which none finds
     anything is gone.
 
-    An operation that fails costs the others nothing. While its failure may pass by itself, the case is tried again;
-    then the case fails with what the others achieved. Raises the failure that decides.
+    An operation that fails costs the others nothing. While its failure may pass by itself, the case is tried again,
+    with what is left to do; then the case fails, and keeps what the others achieved. Raises the failure that decides.
     """
     work = _CaseWork(run, payload, tools)
-    wanted = [operation for operation in ORDER if operation in payload.operations]
+    failures = _do_all(work, [operation for operation in ORDER if operation in payload.operations], run.report)
+    result = work.result(failures)
+    if failures:
+        keep_result(run, result, tools)
+        raise _decisive(run, list(failures.values()))
+    return result
+
+
+def _do_all(work: _CaseWork, wanted: Sequence[Operation], report: Report) -> dict[Operation, BaseException]:
     share, failures = 100 / len(wanted), dict[Operation, BaseException]()
     for number, operation in enumerate(wanted):
         try:
-            work.do(operation, part(run.report, number * share, share))
-        except Exception as failure:  # noqa: BLE001 (the one that decides is raised below)
+            work.do(operation, part(report, number * share, share))
+        except Exception as failure:  # noqa: BLE001 (the one that decides is raised by the caller)
             failures[operation] = failure
         except TimeLimitExceeded as limit:
             # The time was for all of them.
             failures[operation] = limit
             break
-    result = work.result(failures)
-    if not failures:
-        return result
-    passing = (failure for failure in failures.values() if isinstance(verdict(run.started, failure), Retrying))
-    decisive = next(passing, None)
-    if decisive is None:
-        keep_result(run, result, tools)
-        decisive = next(iter(failures.values()))
-    raise decisive
+    return failures
+
+
+def _decisive(run: Run, failures: Sequence[BaseException]) -> BaseException:
+    """The first failure that may pass by itself; where none may, the first."""
+    return next((f for f in failures if isinstance(verdict(run.started, f), Retrying)), failures[0])
 
 
 class _CaseWork:
@@ -185,7 +190,7 @@ class _CaseWork:
         self._reference = payload.reference_date or tools.today()
         self._document_ids = self._find_documents()
         self._conversation = self._find_conversation()
-        self._found = BatchCaseResult(case_id=payload.case_id)
+        self._found = self._found_before()
 
     def _find_documents(self) -> tuple[str, ...]:
         if "documents" not in self._payload.operations:
@@ -205,9 +210,23 @@ class _CaseWork:
             return conversation_of(self._run, given, self._tools)
         return ()
 
+    def _found_before(self) -> BatchCaseResult:
+        """What an earlier attempt left; nothing where it left nothing, or what this release can't read."""
+        nothing = BatchCaseResult(case_id=self._payload.case_id)
+        if not self._run.started.retries:
+            return nothing
+        (record,) = self._tools.ledger.tasks([self._run.task_id])
+        with suppress(ValidationError, FileNotFoundError):
+            if record.result_place is not None:
+                return BatchCaseResult.model_validate_json(self._tools.blobs.read(record.result_place))
+            return BatchCaseResult.model_validate(record.result)
+        return nothing
+
     def do(self, operation: Operation, report: Report) -> None:
         """Raises `CaseGone` for a case with neither a conversation nor documents to work on, and what an engine
         raises."""
+        if getattr(self._found, operation) is not None:
+            return
         if not self._conversation and not self._document_ids:
             raise CaseGone("the case has no conversation and no documents that were to be read")
         does: dict[Operation, Callable[[Report], BaseModel | None]] = {

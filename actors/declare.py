@@ -71,7 +71,7 @@ def _current_run() -> Run:
 
 def keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
     """A small result goes into the record, a large one into the blob store: with the end of the run, also where it
-    fails after this."""
+    raises after this."""
     text = result.model_dump_json()
     if len(text.encode()) <= tools.settings.inline_result_bytes:
         run.result = text

@@ -101,8 +101,8 @@ class _Results:
         if task is None:
             return _joined(_head(number, task_id, None, None, _FORGOTTEN), b"null")
         head = _head(number, task_id, task.case_id, task.status.value, error_as_json(task.error))
-        if task.result_place is None:
-            return _joined(head, compact_json(task.result).encode())
+        if task.result_place is None or not task.status.final:
+            return _joined(head, compact_json(task.result if task.status.final else None).encode())
         return _joined(head, await run_in_threadpool(self._large, task.result_place))
 
     def _large(self, place: str) -> bytes:

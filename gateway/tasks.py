@@ -52,7 +52,8 @@ def links(task_id: str, task_name: str = "") -> dict[str, str]:
 
 def shown(task: Task) -> dict[str, Any]:
     """The record with its links. A large result is read at `result_url`."""
-    url = f"/api/tasks/{task.task_id}/result" if task.result_place is not None else None
+    is_large = task.status is State.SUCCEEDED and task.result_place is not None
+    url = f"/api/tasks/{task.task_id}/result" if is_large else None
     return {**task.as_json(), "result_url": url, "links": links(task.task_id, task.name)}
 
 

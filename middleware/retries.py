@@ -26,6 +26,7 @@ from middleware.run import (
     LetGo,
     Outcome,
     Retrying,
+    Run,
     ShuttingDown,
     Superseded,
     WasCancelled,
@@ -54,9 +55,8 @@ class LedgerRetries(Retries):
             return
         run = message.run
         throws = broker.get_actor(message.actor_name).options.get("throws")
-        message.outcome = verdict(run.started, exception, throws)
+        message.outcome = _with_what_it_achieved(run, verdict(run.started, exception, throws))
         if isinstance(message.outcome, Failed):
-            message.outcome = replace(message.outcome, result=run.result, place=run.place)
             message.fail()
         where = place(exception)
         log.info("task %s run %d: %s %s", message.message_id, message.hold.run, type(exception).__name__, where)
@@ -74,6 +74,12 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
     if permanent or started.retries >= started.options.max_retries:
         return Failed(describe(exception, started, retryable=False))
     return Retrying(_delay_ms(started, exception), describe(exception, started, retryable=True))
+
+
+def _with_what_it_achieved(run: Run, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, (Failed, Retrying)):
+        return replace(outcome, result=run.result, place=run.place)
+    return outcome
 
 
 def _delay_ms(started: Started, exception: BaseException) -> int:

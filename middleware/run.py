@@ -53,14 +53,18 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Runs again after `delay_ms`. One that isn't `counted` was nobody's failure and uses up no attempt."""
+    """Runs again after `delay_ms`. One that isn't `counted` was nobody's failure and uses up no attempt. `result` and
+    `place` are what the run achieved so far, for the next one to build on."""
 
     delay_ms: int
     error: dict[str, Any] | None = None
     counted: bool = True
+    result: str = ""
+    place: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted, then=then)
+        so_far = {"result": self.result, "place": self.place}
+        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted, then=then, **so_far)
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,11 +268,15 @@ class Ledger:
         *,
         counted: bool = True,
         then: Appetite | None = None,
+        result: str = "",
+        place: str = "",
     ) -> Ended:
-        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt."""
+        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt. What it achieved so
+        far is kept like a result, for the next run to build on; it is nobody else's."""
         problem = compact_json(error) if error else ""
         allowed, flag = allowed_from(Move.RETRY), "1" if counted else ""
-        return self._end("retry", hold, allowed, delay_ms, problem, self._retention_ms, flag, then=then)
+        kept = (delay_ms, problem, self._retention_ms, flag, result, place)
+        return self._end("retry", hold, allowed, *kept, then=then)
 
     def fail(
         self, hold: Hold, error: dict[str, Any], then: Appetite | None = None, *, result: str = "", place: str = ""

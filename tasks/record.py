@@ -199,7 +199,8 @@ class Task:
             "run_ms": self.run_ms,
             "worker": self.worker,
             "cancel_requested": self.cancel_requested,
-            "result": self.result,
+            # What one attempt leaves to the next is nobody else's.
+            "result": self.result if self.status.final else None,
             "error": error_as_json(self.error),
             "metadata": dict(self.metadata),
         }

@@ -15,7 +15,6 @@ if task.cancel == '1' then
   cancelled(task, tonumber(retention))
   return ended('done', ARGV, 10)
 end
-if result ~= '' then set(task, 'result', result) end
-if place ~= '' then set(task, 'result_place', place) end
+keep_achieved(task, result, place)
 failed(task, problem, tonumber(retention))
 return ended('done', ARGV, 10)

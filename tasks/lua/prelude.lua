@@ -427,6 +427,14 @@ local function failed(task, problem, retention_ms)
   save(task)
 end
 
+-- What a run that didn't succeed achieved nevertheless, in the place of what an earlier one did.
+local function keep_achieved(task, result, place)
+  if result == '' and place == '' then return end
+  unset(task, 'result', 'result_place')
+  if result ~= '' then set(task, 'result', result) end
+  if place ~= '' then set(task, 'result_place', place) end
+end
+
 -- Out of its lane, a task stands in the lane of its own priority again.
 local function lower(task)
   if task.raised == '' then return end

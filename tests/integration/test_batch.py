@@ -26,6 +26,8 @@ from tests.conftest import wait_until
 from tests.integration.conftest import QUICK, Client, Gateway
 
 THREADS = 4
+LONG = "x" * 70_000
+"""More than a record holds."""
 NO_RETRY = {"max_retries": 0}
 
 
@@ -40,6 +42,7 @@ class StagedEngines:
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.fails = True
+        self.failing_embeddings = 0
         self.begun: Counter[str] = Counter()
         self.most_at_a_time = 0
         self._now = 0
@@ -57,7 +60,7 @@ class StagedEngines:
                 raise RuntimeError("segredo do cliente")
         finally:
             self._leave()
-        return a_triage(case_id, "x" * 60_000 if words == "muito" else words)
+        return a_triage(case_id, LONG if words == "muito" else words)
 
     def _enter(self, case_id: str) -> None:
         with self._lock:
@@ -70,6 +73,9 @@ class StagedEngines:
             self._now -= 1
 
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
+        if self.failing_embeddings:
+            self.failing_embeddings -= 1
+            raise RuntimeError("segredo do cliente")
         return [[1.0] for _ in texts]
 
     def analyze(
@@ -315,6 +321,31 @@ def test_a_failure_that_passes_is_tried_again_and_told_of_no_more(api: Client, e
     assert line["status"] == "succeeded"
     assert line["result"]["errors"] == []
     assert engines.begun == {"a": 2}
+
+
+def test_what_one_attempt_achieved_is_not_done_again(api: Client, engines: StagedEngines) -> None:
+    swift = {"max_retries": 2, "min_backoff_s": 0.01, "max_backoff_s": 0.02}
+    engines.failing_embeddings = 2
+    (line,) = lines(api, submit(api, inline(a="muito"), ["triage", "embeddings"], retry_config=swift))
+
+    assert line["status"] == "succeeded"
+    assert line["result"]["triage"]["summary"] == LONG
+    assert line["result"]["embeddings"]["count"] == 1
+    assert line["result"]["errors"] == []
+    assert engines.begun == {"a": 1}
+
+
+def test_what_an_earlier_attempt_achieved_is_told_though_the_last_one_failed(
+    api: Client, engines: StagedEngines
+) -> None:
+    swift = {"max_retries": 1, "min_backoff_s": 0.01, "max_backoff_s": 0.02}
+    engines.failing_embeddings = 2
+    (line,) = lines(api, submit(api, inline(a="oi"), ["triage", "embeddings"], retry_config=swift))
+
+    assert line["status"] == "failed"
+    assert line["result"]["triage"]["summary"] == "oi"
+    assert [error["operation"] for error in line["result"]["errors"]] == ["embeddings"]
+    assert engines.begun == {"a": 1}
 
 
 def test_a_document_that_cannot_be_read_is_told_and_fails_nothing(api: Client, engines: StagedEngines) -> None:
