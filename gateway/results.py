@@ -94,8 +94,11 @@ class _Results:
             yield await self._line(number, task_id, task)
 
     def _is_over(self, batch: Task) -> bool:
-        """A batch that was cancelled is final before the last of its cases is."""
-        return batch.status.final and self.told >= (batch.children.total if batch.children else 0)
+        """A batch that was cancelled is final before the last of its cases is; one of a batch that is may be run again
+        by itself, and was told."""
+        if batch.children is None or not batch.status.final:
+            return batch.status.final
+        return self.told >= batch.children.total or batch.children.ended == batch.children.total
 
     async def _line(self, number: int, task_id: str, task: Task | None) -> bytes:
         if task is None:

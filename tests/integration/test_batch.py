@@ -481,6 +481,19 @@ def test_a_case_run_again_by_itself_keeps_its_place_and_shows_what_came_of_it(
     assert (counts(api, task_id)["succeeded"], counts(api, task_id)["failed"]) == (6, 0)
 
 
+def test_a_final_batch_waits_for_no_case_that_runs_again(api: Client, engines: StagedEngines) -> None:
+    task_id = submit(api, [*inline(a="falhe"), *many(3)], max_parallel=1, retry_config=NO_RETRY)
+    before = lines(api, task_id)
+    api.until(task_id, "succeeded")
+    api.post("/api/queues/batch/pause")
+    api.post(f"/api/tasks/retry/{before[0]['task_id']}")
+
+    first, *others = lines(api, task_id)
+
+    assert (first["case_id"], first["status"], first["result"], first["error"]) == ("a", "queued", None, None)
+    assert others == before[1:]
+
+
 def test_a_cancelled_batch_that_is_run_again_is_followed_to_its_end(api: Client, engines: StagedEngines) -> None:
     task_id = submit(api, [*inline(a="oi"), *many(30, "espere")], max_parallel=2)
     wait_until(lambda: counts(api, task_id).get("succeeded") == 1, "one case has ended")
