@@ -94,8 +94,8 @@ class _Results:
             yield await self._line(number, task_id, task)
 
     def _is_over(self, batch: Task) -> bool:
-        """A batch that was cancelled is final before the last of its cases is; one of a batch that is may be run again
-        by itself, and was told."""
+        """A batch that was cancelled is final before the last of its cases is; a case that runs again by itself after
+        the end of its batch was told."""
         if batch.children is None or not batch.status.final:
             return batch.status.final
         return self.told >= batch.children.total or batch.children.ended == batch.children.total

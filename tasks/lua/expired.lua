@@ -3,9 +3,9 @@
 -- Returns {id, tenant, ...}.
 
 local most, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
-local LOOKS_AT_MOST = 20
+local LOOKS_AT_MOST = 5
 
--- What the cases of a batch came to is read at the batch, for as long as there is the batch: nil where nothing keeps this
+-- What the cases of a batch came to is read at the batch, as long as there is the batch: nil where nothing keeps this
 -- task, else when it is to be looked at again. What is to be forgotten on request is kept by nobody.
 local function kept_until(task, due)
   if task.parent == '' or task.forget == '1' or due == 0 then return nil end
@@ -36,7 +36,7 @@ local function look(report)
   return has_kept
 end
 
--- An empty report says that nothing is due any more.
+-- An empty report ends the caller's round: what is left then is seen to in the next one.
 for _ = 1, LOOKS_AT_MOST do
   local report = {}
   local has_kept = look(report)

@@ -263,10 +263,10 @@ end
 
 -- ------------------------------------------------------------------------------------------------ children
 --
--- A parent's children are held back until all of them are in, and then one at a time stands in the lane: when it begins,
--- the next one follows. So a batch of thousands has one place in its lane, and whatever else is queued there waits for
--- one of its cases, not for all. How many run at a time is bounded besides: by the parent's wish (`max_parallel`), or
--- else by three quarters of the threads there are.
+-- A parent's children are held back until all of them are in, and then one at a time stands in the lane: when it
+-- begins, the next one follows. So a batch of thousands has one place in its lane, and whatever else is queued there
+-- waits for one of its cases, not for all. How many run at a time is bounded besides: by the parent's wish
+-- (`max_parallel`), or else by three quarters of the threads there are.
 
 local CHILD_COUNTERS = {running = 'kids_running', retrying = 'kids_retrying', succeeded = 'kids_succeeded',
   failed = 'kids_failed', cancelled = 'kids_cancelled'}
@@ -288,8 +288,8 @@ local function threads_there_are()
   return threads
 end
 
--- How many children of a parent may run at a time. Where nobody said so, it is looked up now and then, for workers come
--- and go while a batch runs.
+-- How many children of a parent may run at a time. Where nobody said so, it is looked up now and then, for workers
+-- come and go while a batch runs.
 local function room_of(parent_key)
   local wish, room, found_at = numbers(parent_key, 'max_parallel', 'room', 'room_at')
   if wish > 0 then return wish end
