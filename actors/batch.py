@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from time import monotonic, sleep
 from typing import TypeVar, get_args
 
 from dramatiq.middleware import TimeLimitExceeded
@@ -50,6 +51,8 @@ T = TypeVar("T")
 QUEUED_AT_ONCE = 100
 """Nobody else is served while a script runs: this one takes a few ms."""
 READ_AT_ONCE = 200
+STOPPED_WITHIN_S = 5.0
+LOOKS_EVERY_S = 0.05
 
 
 def process_cases(run: Run, payload: BatchPayload, tools: Toolbox) -> BatchResult | None:
@@ -94,14 +97,27 @@ def _queue_children(parent: Task, payload: BatchPayload, cases: list[str | Inlin
 
 
 def _requeue_unfinished(run: Run, total: int, tools: Toolbox) -> None:
-    """A batch that is run again does what it has not done: its failed and cancelled cases."""
+    """A batch that is run again does what it has not done: its failed and cancelled cases, also those that are still
+    being stopped."""
     ids = [child_id(run.task_id, number) for number in range(total)]
-    for some in _chunks(ids, READ_AT_ONCE):
-        for child in tools.ledger.tasks(some):
-            if child.status in (State.FAILED, State.CANCELLED):
-                # Somebody may have run it again by itself, or forgotten it, a moment ago.
-                with suppress(IllegalMove, NotFound):
-                    tools.ledger.requeue(child.task_id, held=True)
+    deadline = monotonic() + STOPPED_WITHIN_S
+    while True:
+        ids = [task_id for some in _chunks(ids, READ_AT_ONCE) for task_id in _requeue_ended(some, tools)]
+        if not ids or monotonic() > deadline:
+            return
+        run.report(0, "Esperando os casos que ainda param")
+        sleep(LOOKS_EVERY_S)
+
+
+def _requeue_ended(task_ids: Sequence[str], tools: Toolbox) -> Iterator[str]:
+    """Yields those that are still being stopped."""
+    for child in tools.ledger.tasks(task_ids):
+        if child.status is State.RUNNING and child.cancel_requested:
+            yield child.task_id
+        if child.status in (State.FAILED, State.CANCELLED):
+            # Somebody may have run it again by itself, or forgotten it, a moment ago.
+            with suppress(IllegalMove, NotFound):
+                tools.ledger.requeue(child.task_id, held=True)
 
 
 def _checked(order: Order, tools: Toolbox) -> NewTask:

@@ -514,6 +514,20 @@ def test_a_cancelled_batch_that_is_run_again_is_followed_to_its_end(api: Client,
     assert counts(api, task_id)["succeeded"] == 31
 
 
+def test_what_is_still_being_stopped_when_its_batch_is_run_again_is_run_again(
+    api: Client, engines: StagedEngines
+) -> None:
+    task_id = submit(api, many(10, "espere"))
+    wait_until(lambda: counts(api, task_id).get("running") == THREADS - 1, "some cases run")
+    api.delete(f"/api/tasks/{task_id}")
+    assert api.post(f"/api/tasks/retry/{task_id}").status_code == 202
+    wait_until(lambda: counts(api, task_id).get("running") == THREADS - 1, "they run again")
+    engines.go_on.set()
+
+    assert {line["status"] for line in lines(api, task_id)} == {"succeeded"}
+    assert counts(api, task_id)["succeeded"] == 10
+
+
 def test_a_forgotten_case_is_told_of_no_more_and_stays_forgotten(api: Client, engines: StagedEngines) -> None:
     api.put("/api/cases/a", json={"conversation_history": [{"role": "client", "content": "palavras"}]})
     task_id = submit(api, ["a", *inline(b="espere")])
