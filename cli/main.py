@@ -41,6 +41,8 @@ COMMANDS = {
     "scheduler": ("run the scheduler alone", ("data_dir", "redis_url")),
 }
 
+EVALUATED = ("triage", "documents", "entities", "extraction")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 failed, 2 wrong arguments or settings."""
@@ -69,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
+    _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
     return top
 
 
@@ -102,6 +105,16 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     _add_flags(doctor, ("data_dir", "redis_url"))
 
 
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("gold", metavar="GOLD.jsonl", help="the labelled examples, one JSON object a line")
+    evaluate.add_argument("--task", choices=EVALUATED, help="what they are for (told by their fields)")
+    evaluate.add_argument(
+        "--label", action="append", dest="labels", metavar="LABEL", help="score this entity type; repeat it (all)"
+    )
+    evaluate.add_argument("--html", metavar="PAGE.html", help="write a page with the matrix as a picture as well")
+    evaluate.add_argument("--answers", metavar="OUT.jsonl", help="write what the engine answered, a line an example")
+
+
 def _days(given: str) -> float:
     days = float(given)
     if not 0 < days <= LONGEST_TERM_DAYS:
@@ -121,6 +134,10 @@ def _run(given: argparse.Namespace) -> int:
         from cli.doctor import doctor
 
         return doctor(given, settings)
+    if given.command == "evaluate":
+        from cli.evaluate import evaluate
+
+        return evaluate(given, settings)
     return _RUNNERS[given.command](settings)
 
 

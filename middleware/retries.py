@@ -32,7 +32,7 @@ from middleware.run import (
     WasCancelled,
 )
 from tasks.clock import now_ms
-from tasks.errors import DespachoError, PermanentFailure
+from tasks.errors import DespachoError, PermanentFailure, ProviderFailed
 from tasks.ledger import Started
 from tasks.record import RunOptions
 
@@ -83,8 +83,10 @@ def _with_what_it_achieved(run: Run, outcome: Outcome) -> Outcome:
 
 
 def _delay_ms(started: Started, exception: BaseException) -> int:
-    asked = exception.delay if isinstance(exception, Retry) else None
-    return backoff_ms(started.options, started.retries) if asked is None else int(asked)
+    if isinstance(exception, Retry) and exception.delay is not None:
+        return int(exception.delay)
+    asked_s = exception.retry_after_s if isinstance(exception, ProviderFailed) else None
+    return max(backoff_ms(started.options, started.retries), round(1_000 * (asked_s or 0)))
 
 
 def backoff_ms(options: RunOptions, retries: int) -> int:
