@@ -30,7 +30,7 @@ _DATA_FOLDERS = (
     "/usr/local/opt/tesseract/share/tessdata",
 )
 _SECONDS_PER_PAGE = 120
-_MOST_FRAMES = 1_000
+_MOST_FRAMES = 10_000
 # What Tesseract takes for something else, where the words around leave no doubt: the paragraph sign of a citation
 # for an 8, S or $, the dollar sign of an amount for an S, a lone I for a bar,
 # the feminine ordinal before 'Vara' for the masculine one, an en dash for an em dash.
@@ -182,12 +182,12 @@ def _tiff_directories(data: bytes) -> list[int]:
     """TIFF 6.0, section 2: the header holds the offset of the first directory, each ends in that of the next."""
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(order + "I", data, 4)
-    seen: list[int] = []
+    seen: dict[int, None] = {}
     while directory and directory not in seen and len(seen) < _MOST_FRAMES:
-        seen.append(directory)
+        seen[directory] = None
         (count,) = struct.unpack_from(order + "H", data, directory)
         (directory,) = struct.unpack_from(order + "I", data, directory + 2 + 12 * count)
-    return seen
+    return list(seen)
 
 
 def _frame_first(data: bytes, directory: int) -> bytes:
