@@ -13,7 +13,7 @@ from actors.engines.text.folding import fold, plain
 from actors.engines.text.number_words import SCALES, WORD, read_figure, read_words
 from tasks.payloads import Entity
 
-_GROUPS = r"\d{1,3}(?:\.\s?\d{3}(?!\d)){1,5}"
+_GROUPS = r"\d{1,3}(?:\.(?:\d{3}|\s\d{3}(?!\d))){1,5}"
 _CENTS = (
     r"(?:,\d{1,2}(?!\d)|,\s\d{2}(?!\d)(?! ?(?:dias?|horas?|mes|meses|anos?|parcelas?|vezes|x\b|%))|\s,\d{2}(?!\d))"
 )
