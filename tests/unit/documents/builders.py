@@ -69,8 +69,11 @@ def _pdf_of_contents(contents: list[bytes], resources: bytes, trailer: bytes, ex
 
 def scanned_pdf(*pages: str, typed: str = "") -> bytes:
     """A PDF whose pages are pictures of text; before them one page of real text, if `typed` is given."""
-    drawn = [grey_pixels(page) for page in pages]
-    images = [_image(*page) for page in drawn]
+    return pdf_of_pictures(*(grey_pixels(page) for page in pages), typed=typed)
+
+
+def pdf_of_pictures(*pages: tuple[int, int, bytes], typed: str = "") -> bytes:
+    images = [_image(*page) for page in pages]
     shown = [b"q 595 0 0 842 0 0 cm /Im%d Do Q" % number for number in range(len(images))]
     names = b" ".join(b"/Im%d %d 0 R" % (number, 4 + number) for number in range(len(images)))
     contents = [_lines(typed), *shown] if typed else shown

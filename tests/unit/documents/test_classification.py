@@ -21,8 +21,9 @@ OTHERS = [
     (path.stem.rpartition("-")[0], path.read_text("utf-8"))
     for path in sorted((Path(__file__).parent / "held_out").glob("*.txt"))
 ]
-"""Longer and harder documents in four rounds (of a kind -1 to -3, -4 and -5, -6 and -7, -8 and -9), each written after the
-rules of the round before: without a heading, pasted into e-mails, worn by OCR, or telling what another paper says."""
+"""More documents in four rounds (of a kind -1 to -3, -4 and -5, -6 and -7, -8 and -9), each written after the rules
+of the round before; in the first three without a heading, pasted into e-mails, worn by OCR, or telling what another
+paper says."""
 
 
 def test_every_kind_has_specimens() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.documents.errors import UnreadableError
+from actors.engines.documents.formats import pictures
+from actors.engines.documents.formats.straightening import straightened
 from actors.engines.documents.reading import Extract, Reading, join_pages
 from actors.engines.documents.tidying import tidy, unwrap
 
@@ -135,10 +137,19 @@ def _read_frame(frame: bytes, media_type: str, number: int, total: int, reading:
         reading.note("time_limit", f"only the first {number - 1} of {total} pages could be read in time")
         return ""
     try:
-        return recognize(frame, media_type, reading)
+        return recognize(*_level(frame, media_type), reading)
     except UnreadableError as error:
         reading.note(error.code, error.sentence)
         return ""
+
+
+def _level(image: bytes, media_type: str) -> tuple[bytes, str]:
+    """The picture with its lines level, if it was scanned aslant and its pixels can be had."""
+    drawn = pictures.grey_pixels(image, media_type) if available() else None
+    if drawn is None or (level := straightened(*drawn)) is None:
+        return image, media_type
+    _, width, height = drawn
+    return b"P5\n%d %d\n255\n" % (width, height) + level, "image/x-portable-graymap"
 
 
 def _check_pixels(width: int, height: int, reading: Reading) -> None:
