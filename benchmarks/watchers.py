@@ -68,7 +68,7 @@ class Watch(asyncio.Protocol):
             self.ids += map(int, found)
             self._hall.count(len(found))
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         self.is_cut = True
 
 
@@ -178,7 +178,7 @@ async def _all_at_once(plan: Plan, stage: Stage, hall: Hall) -> list[float]:
     return times
 
 
-async def _one_by_one(plan: Plan, stage: Stage, hall: Hall) -> list[float]:
+async def _one_by_one(_plan: Plan, stage: Stage, hall: Hall) -> list[float]:
     """At a steady rate, whoever has heard by then."""
     count, starts, begin = len(hall.watches), [], perf_counter()
     for number in range(count):

@@ -13,6 +13,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.bridge import Bridge
+from gateway.connections import BACKLOG, Connection, raise_file_limit
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -55,6 +56,7 @@ def main(settings: Settings) -> int:
     # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _say_nothing_of_cut_streams()
+    raise_file_limit()
     app = create_app(settings)
     # What lives as long as the process needn't be looked through at every collection, while requests wait.
     gc.collect()
@@ -66,6 +68,8 @@ def main(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=Connection,
+        backlog=BACKLOG,
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from gateway.bridge import Bridge
+from gateway.shared_reads import SharedReads
 from tasks.api_keys import Identities
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
@@ -17,6 +18,9 @@ from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.similar import SimilarCases
 
+READS_AT_ONCE = 16
+"""Logs that are read for streams at a time: a quarter of the pool, the rest is for everybody else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -26,6 +30,7 @@ class Services:
     reports: ReportShelf
     blobs: FolderBlobs
     bridge: Bridge
+    reads: SharedReads
     similar: SimilarCases
 
     @property
@@ -47,6 +52,7 @@ class Services:
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
             bridge=Bridge(settings, identities.known),
+            reads=SharedReads(READS_AT_ONCE),
             similar=SimilarCases(client, settings),
         )
 

@@ -215,10 +215,16 @@ class Task:
 
     def events(self) -> list[Event]:
         """What the task went through, oldest first, with its latest progress in its place."""
-        told = [self._event(line) for line in self.log.split("\n") if line]
+        told = [self._event(line) for line in self.log.split("\n") if line and not _stands_for_lost(line)]
         if self.progress_seq:
             told.append(self._latest_progress())
         return sorted(told, key=lambda event: event.seq)
+
+    @property
+    def trimmed_seq(self) -> int:
+        """The number of the last event that a long log has lost; 0 where it has lost none."""
+        marks = [line for line in self.log.split("\n", 2)[:2] if _stands_for_lost(line)]
+        return int(marks[0].partition(" ")[0]) if marks else 0
 
     def _latest_progress(self) -> Event:
         extra = {
@@ -240,6 +246,11 @@ class Task:
             result=self.result if event == State.SUCCEEDED else None,
             error=self.error if event in (State.FAILED, State.RETRYING) else None,
         )
+
+
+def _stands_for_lost(line: str) -> bool:
+    """Whether this line of a log is no event, but stands for those that a long log has lost."""
+    return line.endswith(" trimmed ")
 
 
 def error_as_json(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
