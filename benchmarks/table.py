@@ -117,9 +117,9 @@ def _notes(report: Report, plan: Plan) -> dict[str, str]:
         "watchers": "\n".join(
             [
                 _rounds(report.watchers),
-                "Raw sockets of one other process against one gateway; each event from before its write to Redis to",
-                f"the read that brings it. One stream: {plan.watched_events} events to all; a stream each: one event to",
-                f"each, {EVENTS_PER_S} a second. Every watcher got every event, once.",
+                "Raw sockets of one other process against one gateway; each event from before its write to Redis",
+                f"to the read that brings it. One stream: {plan.watched_events} events to all; a stream each: one",
+                f"event to each, {EVENTS_PER_S} a second. Every watcher got every event, once.",
             ]
         ),
         "record": f"used_memory over the number of tasks, indexes and logs included: {many} no-ops and "
