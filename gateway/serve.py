@@ -17,7 +17,6 @@ from gateway.connections import BACKLOG, Connection, raise_file_limit
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
-
 NEW_OBJECTS = 50_000
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from gateway.app import create_app
+from gateway.connections import Connection
 from middleware.broker import build_broker
 from middleware.run import Run
 from middleware.worker import LaneWorker
@@ -37,7 +38,9 @@ class Gateway:
 
     def start(self) -> None:
         self.app = create_app(self.settings)
-        config = uvicorn.Config(self.app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self.app, port=self.port, log_config=None, timeout_graceful_shutdown=1, http=Connection
+        )
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
         self._thread.start()
