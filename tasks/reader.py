@@ -83,8 +83,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Events, oldest first. Of those after the number `complete_after` none is missing; before it, some may no longer
-    be kept. Where it `is_all`, nothing newer has happened; else the next read goes on after the last one."""
+    """Events, oldest first, up to some moment after the question. What happened later is not among them, even where
+    it was seen: records are read one after the other, so something older might have been missed meanwhile.
+
+    Of those after the number `complete_after` none is missing; before it, some may no longer be kept. Where it
+    `is_all`, nothing more had happened by that moment; else the next read goes on after the last one.
+    """
 
     events: Sequence[Event]
     complete_after: int = 0
@@ -216,13 +220,15 @@ class Reader:
     async def events_of_case(self, tenant: str, case_id: str) -> History:
         """What the newest tasks of a case went through. None is missing since the time from which on tasks are kept,
         unless there are too many of them."""
+        moment = await self.newest_seq()
         tasks, is_all = await self._tasks_of_case(tenant, case_id)
-        events = sorted((event for task in tasks for event in task.events()), key=lambda event: event.seq)
+        found = (event for task in tasks for event in task.events() if event.seq <= moment)
+        events = sorted(found, key=lambda event: event.seq)
         complete_after = max((task.trimmed_seq for task in tasks), default=0)
         complete_after = max(complete_after, (now_ms() - self._retention_ms) * SEQ_PER_MS)
         if not is_all:
             # An older task may have gone on at any time.
-            complete_after = events[-1].seq
+            complete_after = events[-1].seq if events else moment
         return History(events, complete_after)
 
     async def _tasks_of_case(self, tenant: str, case_id: str) -> tuple[list[Task], bool]:
@@ -239,13 +245,14 @@ class Reader:
     async def recent_events(self, tenants: Sequence[str], after_seq: int) -> History:
         """The next events of these tenants after a number, as far back as they are kept; to who has none yet (0), the
         latest."""
+        moment = await self.newest_seq()
         pipe = self.client.pipeline(transaction=False)
         for tenant in tenants:
             key = self.keys.of("recent", tenant=tenant)
             if after_seq:
-                pipe.xrange(key, min=f"({after_seq}-0", count=EVENTS_AT_ONCE)
+                pipe.xrange(key, min=f"({after_seq}-0", max=f"{moment}-0", count=EVENTS_AT_ONCE)
             else:
-                pipe.xrevrange(key, count=FIRST_EVENTS)
+                pipe.xrevrange(key, max=f"{moment}-0", count=FIRST_EVENTS)
         with redis_faults():
             streams = await pipe.execute()
         found = [parse_message(entry[b"e"]) for entries in streams for _, entry in entries]

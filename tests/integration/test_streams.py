@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -19,7 +19,8 @@ from gateway.bridge import BEHIND_AT_MOST
 from tasks.api_keys import ApiKeys
 from tasks.ids import new_id
 from tasks.ledger import Ledger
-from tasks.record import SEQ_PER_MS
+from tasks.reader import Reader
+from tasks.record import SEQ_PER_MS, Task
 from tasks.settings import Settings
 from tasks.submission import NewTask
 from tests.conftest import wait_until
@@ -131,6 +132,43 @@ def test_a_long_history_of_a_case_is_told_whole(api: Client, ledger: Ledger) -> 
 
     assert [event.data["task_id"] for event in told] == [task.task_id for task in tasks]
     assert back(api, "/api/v2/triage/stream/case-1", told[9].id, 440) == told[10:]
+
+
+@pytest.mark.parametrize("path", ["/api/v2/triage/stream/case-1", "/api/events?scope=all"])
+def test_what_happens_while_the_history_is_read_is_told_in_its_place(
+    api: Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    tasks = [in_case(), a_task(tenant="rival", kwargs={"case_id": "case-2"}) if "all" in path else in_case()]
+    ledger.submit(tasks)
+    holds = [started.hold for started in fetched(ledger)]
+    reading, reading_newest, happened = Reader.tasks, Reader.newest_seq, list[int]()
+
+    def happens() -> None:
+        """Of a task that was read, and then of one that was not."""
+        if not happened:
+            happened.append(1)
+            for hold in holds:
+                ledger.hand_back(hold)
+
+    async def read_one_by_one(self: Reader, task_ids: Sequence[str]) -> list[Task]:
+        found = []
+        for task_id in task_ids:
+            found += await reading(self, [task_id])
+            happens()
+        return found
+
+    async def read_newest(self: Reader) -> int:
+        moment = await reading_newest(self)
+        if "all" in path:
+            happens()
+        return moment
+
+    monkeypatch.setattr(Reader, "tasks", read_one_by_one)
+    monkeypatch.setattr(Reader, "newest_seq", read_newest)
+    told = back(api, path, "", 6)
+
+    assert ids(told) == sorted(set(ids(told)))
+    assert [event.data["status"] for event in told] == ["queued"] * 2 + ["running"] * 2 + ["queued"] * 2
 
 
 def test_an_older_failure_is_not_told_with_a_newer_ones_error(api: Client, ledger: Ledger) -> None:
