@@ -1,4 +1,5 @@
-"""Who a request comes from: a Bearer token, a session cookie on the page's own origin, or a stream's ticket.
+"""Who a request comes from: a Bearer token (an API key or a JWT), a session cookie on the page's own origin, or a
+stream's ticket.
 
 A handler says which scope it needs with `@needs("tasks:read")`, and gets the identity with the request. A wrong
 token is a 401, a valid one without the scope a 403.
@@ -14,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.services import services
-from tasks.api_keys import Identity
+from gateway.services import Services, services
+from tasks.api_keys import KEY_PREFIX, Identity
 
 COOKIE = "despacho_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -32,7 +33,7 @@ def needs(scope: str, *, ticket: bool = False) -> Callable[[Handler], Callable[[
         async def guarded(request: Request) -> Response:
             identity = await identify(request, ticket=ticket)
             if identity is None:
-                raise HTTPException(401, "Send 'Authorization: Bearer <API key>'.", CHALLENGE)
+                raise HTTPException(401, "Send 'Authorization: Bearer <API key or JWT>'.", CHALLENGE)
             if not identity.may(scope):
                 raise HTTPException(403, f"The token lacks the scope {scope}.")
             return await handler(request, identity)
@@ -46,12 +47,18 @@ async def identify(request: Request, *, ticket: bool = False) -> Identity | None
     """The identity behind a request; `None` where it brings none that holds."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if token:
-        return await services(request).identities.of_token(token) if scheme.lower() == "bearer" else None
+        return await _of_token(services(request), token.strip()) if scheme.lower() == "bearer" else None
     if ticket and "ticket" in request.query_params:
         return await services(request).identities.of_ticket(request.query_params["ticket"], request.url.path)
     if COOKIE in request.cookies:
         return await _of_session(request)
     return None
+
+
+async def _of_token(known: Services, token: str) -> Identity | None:
+    if known.tokens is None or token.startswith(KEY_PREFIX):
+        return await known.identities.of_token(token)
+    return await known.tokens.verify(token)
 
 
 async def _of_session(request: Request) -> Identity | None:

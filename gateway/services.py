@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from gateway.bridge import Bridge
+from gateway.json_web_tokens import TokenVerifier
 from tasks.api_keys import Identities
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
@@ -22,6 +23,7 @@ class Services:
     settings: Settings
     tasks: TaskService
     identities: Identities
+    tokens: TokenVerifier | None
     reports: ReportShelf
     blobs: FolderBlobs
     bridge: Bridge
@@ -42,9 +44,10 @@ class Services:
             settings=settings,
             tasks=TaskService(client, settings),
             identities=identities,
+            tokens=TokenVerifier.of(settings),
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
-            bridge=Bridge(settings, identities.known),
+            bridge=Bridge(settings, identities),
         )
 
     async def close(self) -> None:

@@ -94,6 +94,20 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(
         default=False, description="Mark the session cookie `Secure`; set it wherever TLS is in front."
     )
+    jwt_secret: SecretStr | None = Field(
+        default=None, description="The secret (32 bytes or more) of JWTs that are signed with HS256; never shown."
+    )
+    jwt_jwks: str | None = Field(
+        default=None,
+        pattern=r"^(https://[^\s@]+|http://(127\.0\.0\.1|localhost)[:/][^\s@]*|[^\s:][^:]*)$",
+        description="The JWK set, a file or an `https` address, of JWTs that are signed with RS256 or ES256.",
+    )
+    jwt_issuer: str | None = Field(
+        default=None, min_length=1, max_length=500, description="The issuer (`iss`) that a JWT must name."
+    )
+    jwt_audience: str | None = Field(
+        default=None, min_length=1, max_length=500, description="The audience (`aud`) that a JWT must be meant for."
+    )
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
     )
@@ -143,6 +157,25 @@ class Settings(BaseSettings):
         ):
             if url and not model:
                 raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
+        return self
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _cannot_be_guessed(cls, secret: SecretStr | None) -> SecretStr | None:
+        # RFC 7518, section 3.2: no shorter than the hash.
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("a secret has 32 bytes or more")
+        return secret
+
+    @model_validator(mode="after")
+    def _tokens_are_whole(self) -> Self:
+        if self.jwt_secret is not None and self.jwt_jwks is not None:
+            raise ValueError(f"{PREFIX}JWT_SECRET and {PREFIX}JWT_JWKS exclude each other. Unset one of them.")
+        if self.jwt_secret is None and self.jwt_jwks is None:
+            return self
+        for name, value in (("ISSUER", self.jwt_issuer), ("AUDIENCE", self.jwt_audience)):
+            if value is None:
+                raise ValueError(f"{PREFIX}JWT_{name} is missing. Set it to what a JWT must name.")
         return self
 
     @classmethod
