@@ -15,10 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.rate_limits import STRANGER, TOKEN, address_of, check, subject_of
 from gateway.services import Services, services
 from tasks.api_keys import KEY_PREFIX, Identity
+from tasks.settings import Settings
 
-COOKIE = "despacho_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="despacho"'}
 
@@ -31,7 +32,7 @@ def needs(scope: str, *, ticket: bool = False) -> Callable[[Handler], Callable[[
     def guard(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         @wraps(handler)
         async def guarded(request: Request) -> Response:
-            identity = await identify(request, ticket=ticket)
+            identity = await admit(request, ticket=ticket)
             if identity is None:
                 raise HTTPException(401, "Send 'Authorization: Bearer <API key or JWT>'.", CHALLENGE)
             if not identity.may(scope):
@@ -43,6 +44,18 @@ def needs(scope: str, *, ticket: bool = False) -> Callable[[Handler], Callable[[
     return guard
 
 
+async def admit(request: Request, *, ticket: bool = False) -> Identity | None:
+    """The identity behind a request, counted: a 429 for who asks too often, with a token or without."""
+    identity = await identify(request, ticket=ticket)
+    limits = services(request).limits
+    if identity is None:
+        check(limits.take(STRANGER, address_of(request)))
+        return None
+    request.scope["rate"] = standing = limits.take(TOKEN, subject_of(identity))
+    check(standing)
+    return identity
+
+
 async def identify(request: Request, *, ticket: bool = False) -> Identity | None:
     """The identity behind a request; `None` where it brings none that holds."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -50,9 +63,8 @@ async def identify(request: Request, *, ticket: bool = False) -> Identity | None
         return await _of_token(services(request), token.strip()) if scheme.lower() == "bearer" else None
     if ticket and "ticket" in request.query_params:
         return await services(request).identities.of_ticket(request.query_params["ticket"], request.url.path)
-    if COOKIE in request.cookies:
-        return await _of_session(request)
-    return None
+    secret = request.cookies.get(session_cookie(services(request).settings))
+    return await _of_session(request, secret) if secret else None
 
 
 async def _of_token(known: Services, token: str) -> Identity | None:
@@ -61,16 +73,22 @@ async def _of_token(known: Services, token: str) -> Identity | None:
     return await known.tokens.verify(token)
 
 
-async def _of_session(request: Request) -> Identity | None:
+async def _of_session(request: Request, secret: str) -> Identity | None:
     if request.method not in SAFE_METHODS and not same_origin(request):
         raise HTTPException(403, "A request with the session cookie must come from the service's own pages.")
-    return await services(request).identities.of_session(request.cookies[COOKIE])
+    return await services(request).identities.of_session(secret)
+
+
+def session_cookie(settings: Settings) -> str:
+    """The name of the cookie. With `__Host-` a browser takes it only over TLS, for this host alone and all its paths,
+    so that no neighbour under the same domain can set one."""
+    return "__Host-despacho_session" if settings.secure_cookies else "despacho_session"
 
 
 def same_origin(request: Request) -> bool:
     """Whether the browser says that a page of ours sent this."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+        return site == "same-origin"
+    origin, host = request.headers.get("origin"), request.headers.get("host")
+    return bool(origin and host) and urlsplit(str(origin)).netloc == host

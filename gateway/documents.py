@@ -21,6 +21,7 @@ from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
 from gateway.requests import CASE_ID, bounded
+from gateway.security_headers import LOCKED
 from gateway.services import Services, services
 from tasks.api_keys import Identity
 from tasks.blobs import document_place, text_place
@@ -142,7 +143,7 @@ async def content(request: Request, identity: Identity) -> Response:
         raise NotFound("the document's bytes are gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
-        "Content-Security-Policy": "sandbox",
+        "Content-Security-Policy": f"{LOCKED}; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
     return FileResponse(path, media_type="application/octet-stream", headers=headers)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.auth import SAFE_METHODS, identify, needs, same_origin
+from gateway.auth import SAFE_METHODS, admit, needs, same_origin
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import ReportRequest, query_number, read
+from gateway.security_headers import policy_of
 from gateway.services import services
 from gateway.tasks import links
-from middleware.dashboard import dashboard_app
+from middleware.dashboard import dashboard_app, dashboard_styles
 from tasks.api_keys import Identity
 from tasks.errors import NotFound, Unavailable
 from tasks.settings import Settings
@@ -105,7 +107,7 @@ async def get_report(request: Request, identity: Identity) -> Response:  # noqa:
     if form in ("", "json"):
         return Json(data)
     if form == "html":
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        policy = policy_of(["'unsafe-inline'"])
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
     raise HTTPException(404, "A report has the forms .json and .html.")
 
@@ -114,14 +116,18 @@ async def get_report(request: Request, identity: Identity) -> Response:  # noqa:
 
 
 class _Guarded:
-    """Lets only those with `ops:write` at an application that knows no login of its own."""
+    """Lets only those with `ops:write` at an application that knows no login of its own, nor a policy for its pages.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Its forms send their origin to us alone: with the policy of other pages they would send none.
+    """
+
+    def __init__(self, app: ASGIApp, styles: list[str]) -> None:
         self._app = app
+        self._headers = {"content-security-policy": policy_of(styles), "referrer-policy": "same-origin"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        identity = await identify(request)
+        identity = await admit(request)
         if identity is None:
             await RedirectResponse(f"/login?next={DASHBOARD}/", 303)(scope, receive, send)
             return
@@ -129,7 +135,13 @@ class _Guarded:
             raise HTTPException(403, "The token lacks the scope ops:write.")
         if request.method not in SAFE_METHODS and not same_origin(request):
             raise HTTPException(403, "The request must come from the service's own pages.")
-        await self._app(scope, receive, send)
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
 
 
 def dashboard_routes(settings: Settings) -> list[BaseRoute]:
@@ -137,7 +149,7 @@ def dashboard_routes(settings: Settings) -> list[BaseRoute]:
     app: Any = dashboard_app(settings, DASHBOARD)
     if app is None:
         return [Route(DASHBOARD + "/", _not_installed, methods=["GET"])]
-    return [Mount(DASHBOARD, app=_Guarded(app))]
+    return [Mount(DASHBOARD, app=_Guarded(app, dashboard_styles()))]
 
 
 async def _not_installed(request: Request) -> Response:  # noqa: ARG001

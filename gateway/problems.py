@@ -58,6 +58,7 @@ HTTP_KINDS = {
     410: Kind("gone", 410, "There is no result"),
     413: Kind("too-large", 413, "The body is too large"),
     415: Kind("unsupported-media-type", 415, "The body has the wrong media type"),
+    429: Kind("rate-limited", 429, "Too many requests in a short time"),
     500: Kind("internal", 500, "Something went wrong on our side"),
 }
 

@@ -52,6 +52,8 @@ def main(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        # The application itself believes those that the settings name, and no one else.
+        proxy_headers=False,
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )

@@ -8,10 +8,12 @@ from starlette.requests import HTTPConnection
 
 from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
+from gateway.rate_limits import RateLimits
 from tasks.api_keys import Identities
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
+from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
@@ -24,6 +26,7 @@ class Services:
     tasks: TaskService
     identities: Identities
     tokens: TokenVerifier | None
+    limits: RateLimits
     reports: ReportShelf
     blobs: FolderBlobs
     bridge: Bridge
@@ -45,6 +48,7 @@ class Services:
             tasks=TaskService(client, settings),
             identities=identities,
             tokens=TokenVerifier.of(settings),
+            limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
             bridge=Bridge(settings, identities),
@@ -52,6 +56,7 @@ class Services:
 
     async def close(self) -> None:
         await self.bridge.close()
+        await self.limits.close()
         await self.tasks.close()
 
 

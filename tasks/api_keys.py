@@ -40,6 +40,12 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def key_id_of(token: str) -> str | None:
+    """The id of the key that a token says it is; `None` for what is no API key."""
+    match = _TOKEN.fullmatch(token)
+    return match[1] if match else None
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """What is known of a key; never its secret."""

@@ -68,6 +68,7 @@ KEYS: tuple[Key, ...] = (
     Key("api_keys", "apikeys", "set", "api_keys", "10,000 members"),
     Key("session", "session:{digest}", "string", "api_keys", "TTL: 12 h"),
     Key("ticket", "ticket:{digest}", "hash", "api_keys", "TTL: 60 s, then 1 h from the first connect"),
+    Key("rate", "rate:{kind}:{digest}:{window}", "string", "rate_counts", "TTL: two windows of a minute"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )

@@ -6,6 +6,7 @@ the variable and the remedy. README.md names every one of them; a test checks th
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -94,6 +95,17 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(
         default=False, description="Mark the session cookie `Secure`; set it wherever TLS is in front."
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description='Addresses or networks whose `X-Forwarded-For` is believed, as JSON: `["10.0.0.0/8"]`.',
+    )
+    rate_per_token: int = Field(
+        default=6_000, ge=1, description="Requests of one token in a minute; above it they get a 429."
+    )
+    rate_unauthenticated: int = Field(
+        default=60, ge=1, description="Requests without a valid token from one address in a minute."
+    )
+    rate_logins: int = Field(default=10, ge=1, description="Logins in a minute, from one address and with one key.")
     jwt_secret: SecretStr | None = Field(
         default=None, description="The secret (32 bytes or more) of JWTs that are signed with HS256; never shown."
     )
@@ -158,6 +170,13 @@ class Settings(BaseSettings):
             if url and not model:
                 raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy)
+        return proxies
 
     @field_validator("jwt_secret")
     @classmethod

@@ -37,7 +37,11 @@ class Gateway:
 
     def start(self) -> None:
         config = uvicorn.Config(
-            create_app(self.settings), port=self.port, log_config=None, timeout_graceful_shutdown=1
+            create_app(self.settings),
+            port=self.port,
+            log_config=None,
+            timeout_graceful_shutdown=1,
+            proxy_headers=False,
         )
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
