@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gateway import cases, console, documents, events, operations, sessions, tasks
+from gateway import audit, cases, console, documents, events, operations, sessions, tasks
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -29,6 +29,7 @@ def create_app(settings: Settings) -> Starlette:
             *documents.ROUTES,
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
+            *audit.ROUTES,
             *sessions.ROUTES,
             *console.ROUTES,
         ],

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from gateway.rate_limits import STRANGER, TOKEN, address_of, check, subject_of
 from gateway.services import Services, services
 from tasks.api_keys import KEY_PREFIX, Identity
+from tasks.audit import By
 from tasks.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,6 +43,11 @@ def needs(scope: str, *, ticket: bool = False) -> Callable[[Handler], Callable[[
         return guarded
 
     return guard
+
+
+def by(request: Request, identity: Identity) -> By:
+    """Who asks, for the audit trail."""
+    return By(identity.key_id, request.scope.get("request_id", ""))
 
 
 async def admit(request: Request, *, ticket: bool = False) -> Identity | None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
@@ -162,7 +162,10 @@ async def text(request: Request, identity: Identity) -> Response:
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
     document = await _document(request, identity)
-    await forget_document(services(request), identity.tenant, document)
+    known = services(request)
+    await forget_document(known, identity.tenant, document)
+    ids = [document.document_id]
+    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
     return Response(status_code=204)
 
 

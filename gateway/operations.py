@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -11,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.auth import SAFE_METHODS, admit, needs, same_origin
+from gateway.auth import SAFE_METHODS, admit, by, needs, same_origin
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import ReportRequest, query_number, read
@@ -25,6 +26,7 @@ from tasks.settings import Settings
 from tasks.submission import Order
 
 DASHBOARD = "/ops/dramatiq"
+_NOT_OF_A_PATH = re.compile(r"[^A-Za-z0-9/._-]")
 
 
 async def healthz(request: Request) -> Response:  # noqa: ARG001
@@ -52,14 +54,14 @@ async def queues(request: Request, identity: Identity) -> Response:  # noqa: ARG
 @needs("ops:write")
 async def pause(request: Request, identity: Identity) -> Response:
     queue = _queue(request)
-    await services(request).tasks.pause_queue(queue, identity.key_id)
+    await services(request).tasks.pause_queue(queue, by(request, identity), tenant=identity.tenant)
     return Json({"queue": queue, "paused": True})
 
 
 @needs("ops:write")
-async def resume(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+async def resume(request: Request, identity: Identity) -> Response:
     queue = _queue(request)
-    await services(request).tasks.resume_queue(queue)
+    await services(request).tasks.resume_queue(queue, by(request, identity), tenant=identity.tenant)
     return Json({"queue": queue, "paused": False})
 
 
@@ -94,7 +96,7 @@ async def request_report(request: Request, identity: Identity) -> Response:
     wanted = await read(request, ReportRequest)
     known = services(request)
     order = Order("reports.generate", kwargs=wanted.model_dump(mode="json"), tenant=identity.tenant)
-    submitted = await known.tasks.submit(await known.tasks.prepare([order]))
+    submitted = await known.tasks.submit(await known.tasks.prepare([order]), by=by(request, identity))
     task_id = submitted.task_ids[0]
     body = {"task_id": task_id, "status": "queued", "links": links(task_id)}
     return Json(body, 202, {"Location": f"/api/tasks/{task_id}"})
@@ -133,8 +135,10 @@ class _Guarded:
             return
         if not identity.may("ops:write"):
             raise HTTPException(403, "The token lacks the scope ops:write.")
-        if request.method not in SAFE_METHODS and not same_origin(request):
-            raise HTTPException(403, "The request must come from the service's own pages.")
+        if request.method not in SAFE_METHODS:
+            if not same_origin(request):
+                raise HTTPException(403, "The request must come from the service's own pages.")
+            await self._note(request, identity)
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -142,6 +146,12 @@ class _Guarded:
             await send(message)
 
         await self._app(scope, receive, send_with_policy)
+
+    async def _note(self, request: Request, identity: Identity) -> None:
+        """What the dashboard does with it, it tells nobody: so it is noted that it was asked."""
+        asked = _NOT_OF_A_PATH.sub("", request.url.path.removeprefix(DASHBOARD))[:300]
+        audit = services(request).audit
+        await audit.note(identity.tenant, by(request, identity), "dashboard.post", "asked", [asked])
 
 
 def dashboard_routes(settings: Settings) -> list[BaseRoute]:

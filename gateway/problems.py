@@ -24,6 +24,7 @@ from tasks.errors import (
     InvalidInput,
     NotFound,
     QueueFull,
+    QuotaExceeded,
     Unavailable,
 )
 
@@ -45,6 +46,7 @@ KINDS: dict[type[Exception], Kind] = {
     NotFound: Kind("not-found", 404, "There is no such thing"),
     IllegalMove: Kind("conflict", 409, "The task's state does not allow this"),
     IdempotencyMismatch: Kind("idempotency-mismatch", 422, "The Idempotency-Key was used with another body"),
+    QuotaExceeded: Kind("quota-exceeded", 429, "As many of your tasks wait as may"),
     QueueFull: Kind("queue-full", 503, "Too many tasks are waiting"),
     Unavailable: Kind("unavailable", 503, "The store can't be reached just now"),
 }
@@ -79,7 +81,7 @@ def problem(
 
 async def on_despacho_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
     kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if kind.status == 503 else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if kind.status in (429, 503) else None
     errors = error.errors if isinstance(error, InvalidInput) else None
     detail = _detail(error, kind)
     return problem(kind, detail, errors, headers)

@@ -10,6 +10,7 @@ from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
 from tasks.api_keys import Identities
+from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
@@ -38,6 +39,10 @@ class Services:
     @property
     def cases(self) -> CaseStore:
         return self.tasks.cases
+
+    @property
+    def audit(self) -> AuditBook:
+        return self.tasks.audit
 
     @classmethod
     def build(cls, settings: Settings) -> Services:

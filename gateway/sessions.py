@@ -15,6 +15,7 @@ from gateway.rate_limits import LOGIN, LOGIN_OF_KEY, address_of, check
 from gateway.requests import LoginRequest, TicketRequest, read
 from gateway.services import Services, services
 from tasks.api_keys import SESSION_TTL_S, Identity, key_id_of
+from tasks.audit import SYSTEM, By
 from tasks.clock import rfc3339
 
 WRONG_KEY_DELAY_S = 0.5
@@ -29,6 +30,7 @@ async def login(request: Request) -> Response:
     identities = known.identities
     await _check_rate(known, request, token)
     identity = await identities.of_token(token)
+    await _note_login(known, request, token, identity)
     if identity is None:
         await asyncio.sleep(WRONG_KEY_DELAY_S)
         raise HTTPException(401, "This key is not known, has expired or was revoked.")
@@ -50,6 +52,14 @@ async def _check_rate(known: Services, request: Request, token: str) -> None:
     key_id = key_id_of(token)
     if key_id is not None:
         check(await known.limits.take_exactly(LOGIN_OF_KEY, key_id))
+
+
+async def _note_login(known: Services, request: Request, token: str, identity: Identity | None) -> None:
+    """A failed one stands in the trail of the tenant whose key it named."""
+    key_id = key_id_of(token)
+    who = By(key_id or "unknown", request.scope["request_id"])
+    tenant = identity.tenant if identity else await known.identities.tenant_of(key_id) if key_id else None
+    await known.audit.note(tenant or SYSTEM, who, "session.login", "opened" if identity else "refused", [])
 
 
 async def logout(request: Request) -> Response:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.bridge import CLOSED, GAP, Frame
 from gateway.json import Json
 from gateway.methods import resource
@@ -63,7 +63,7 @@ async def queue(request: Request, identity: Identity) -> Response:
     wait_s = preferred_wait_s(request)
     known = services(request)
     (task,) = await known.tasks.prepare([wanted.order(identity.tenant)])
-    submitted = await known.tasks.submit([task], await idempotency(request, identity.tenant))
+    submitted = await known.tasks.submit([task], await idempotency(request, identity.tenant), by(request, identity))
     task_id = submitted.task_ids[0]
     replayed = {"Idempotent-Replayed": "true"} if submitted.replayed else {}
     if wait_s:
@@ -87,7 +87,7 @@ async def queue_bulk(request: Request, identity: Identity) -> Response:
     known = services(request)
     orders = [task.order(identity.tenant) for task in wanted.tasks]
     tasks = await known.tasks.prepare(orders, prefix="tasks[{}].")
-    submitted = await known.tasks.submit(tasks, await idempotency(request, identity.tenant))
+    submitted = await known.tasks.submit(tasks, await idempotency(request, identity.tenant), by(request, identity))
     headers = {"Idempotent-Replayed": "true"} if submitted.replayed else None
     return Json({"task_ids": submitted.task_ids}, 200 if submitted.replayed else 202, headers)
 
@@ -242,7 +242,7 @@ async def stats(request: Request, identity: Identity) -> Response:
 @needs("tasks:write")
 async def cancel(request: Request, identity: Identity) -> Response:
     task_id = request.path_params["task_id"]
-    verdict = await services(request).tasks.cancel_task(task_id, tenant=identity.tenant)
+    verdict = await services(request).tasks.cancel_task(task_id, tenant=identity.tenant, by=by(request, identity))
     task = await task_of(request, identity)
     return Json(shown(task), 200 if verdict == "cancelled" else 202)
 
@@ -250,7 +250,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
 @needs("tasks:write")
 async def retry(request: Request, identity: Identity) -> Response:
     task_id = request.path_params["task_id"]
-    await services(request).tasks.retry_task(task_id, tenant=identity.tenant)
+    await services(request).tasks.retry_task(task_id, tenant=identity.tenant, by=by(request, identity))
     body = {"task_id": task_id, "status": State.QUEUED.value, "links": links(task_id)}
     return Json(body, 202, {"Location": f"/api/tasks/{task_id}"})
 

@@ -17,6 +17,8 @@ from typing import Any, cast
 
 import redis
 
+from tasks.audit import CLI
+from tasks.audit_chain import note
 from tasks.clock import now_ms, to_ms
 from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput
@@ -44,6 +46,12 @@ def key_id_of(token: str) -> str | None:
     """The id of the key that a token says it is; `None` for what is no API key."""
     match = _TOKEN.fullmatch(token)
     return match[1] if match else None
+
+
+def check_tenant(tenant: str) -> None:
+    """Raises `InvalidInput` for what is no name of a tenant."""
+    if not TENANT.fullmatch(tenant):
+        raise InvalidInput.of("tenant", "must be 1 to 64 of a-z, 0-9, _ and -, and begin with a letter or digit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class ApiKeys:
 
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self._client = client
+        self._settings = settings
         self._keys = Keys(settings.namespace)
 
     def create(
@@ -133,11 +142,11 @@ class ApiKeys:
         with redis_faults():
             self._client.hset(self._keys.of("api_key", id=key_id), mapping=cast(Any, fields))
             self._client.sadd(self._keys.of("api_keys"), key_id)
+            note(self._client, self._settings, tenant, CLI, "key.create", "created", [key_id])
         return cast(ApiKey, self._read(key_id)), f"dsp_{key_id}_{secret}"
 
     def _check(self, tenant: str, scopes: tuple[str, ...]) -> None:
-        if not TENANT.fullmatch(tenant):
-            raise InvalidInput.of("tenant", "must be 1 to 64 of a-z, 0-9, _ and -, and begin with a letter or digit")
+        check_tenant(tenant)
         if unknown := sorted(set(scopes) - set(SCOPES)) or (not scopes and ["(none)"]):
             raise InvalidInput.of("scopes", f"{unknown[0]} is not one of {', '.join(SCOPES)}")
         with redis_faults():
@@ -156,10 +165,12 @@ class ApiKeys:
         """Stop a key from being taken, at once. False where there is none of that id."""
         name = self._keys.of("api_key", id=key_id)
         with redis_faults():
-            if not self._client.exists(name):
+            tenant = cast(bytes | None, self._client.hget(name, "tenant"))
+            if tenant is None:
                 return False
             self._client.hset(name, "revoked", "1")
             self._client.publish(self._keys.of("key_changes"), key_id)
+            note(self._client, self._settings, tenant.decode(), CLI, "key.revoke", "revoked", [key_id])
         return True
 
     def _read(self, key_id: str) -> ApiKey | None:
@@ -217,6 +228,12 @@ class Identities:
 
     async def _of_key(self, key_id: str) -> Identity | None:
         return await self._identity(key_id, await self._read(key_id))
+
+    async def tenant_of(self, key_id: str) -> str | None:
+        """Whose key this is, good or not; `None` where there is none."""
+        with redis_faults():
+            tenant = await self._client.hget(self._keys.of("api_key", id=key_id), "tenant")
+        return tenant.decode() if tenant is not None else None
 
     async def unusable(self, key_ids: Collection[str]) -> set[str]:
         """Those of these API keys that were revoked, have expired or are gone."""

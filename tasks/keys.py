@@ -69,6 +69,12 @@ KEYS: tuple[Key, ...] = (
     Key("session", "session:{digest}", "string", "api_keys", "TTL: 12 h"),
     Key("ticket", "ticket:{digest}", "hash", "api_keys", "TTL: 60 s, then 1 h from the first connect"),
     Key("rate", "rate:{kind}:{digest}:{window}", "string", "rate_counts", "TTL: two windows of a minute"),
+    Key("quotas", "quotas", "hash", "quotas", "10,000 fields, one per tenant that has a quota of its own"),
+    Key("audit_pending", "audit_pending", "list", "ledger", "200,000 notes that aren't chained yet"),
+    Key("audit_state", "audit_state", "hash", "ledger", "two fields"),
+    Key("audit_head", "audit_head:{tenant}", "hash", "ledger", "five fields; one per tenant"),
+    Key("audited", "audited", "set", "ledger", "one member per tenant"),
+    Key("audit", "audit:{tenant}", "stream", "ledger", "audit_entries"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )

@@ -18,9 +18,19 @@ from pydantic_core import from_json
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 
 from tasks import scripts
+from tasks.audit import subjects
+from tasks.audit_chain import extend
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
-from tasks.errors import IdempotencyMismatch, IllegalMove, InvalidInput, NotFound, QueueFull, Unavailable
+from tasks.errors import (
+    IdempotencyMismatch,
+    IllegalMove,
+    InvalidInput,
+    NotFound,
+    QueueFull,
+    QuotaExceeded,
+    Unavailable,
+)
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
 from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
@@ -145,12 +155,22 @@ class Chores:
 
 
 def submit_arguments(
-    tasks: Sequence[NewTask], max_waiting: int, idempotency: Idempotency, catalog: Catalog
+    tasks: Sequence[NewTask],
+    max_waiting: int,
+    idempotency: Idempotency,
+    catalog: Catalog,
+    quota: int | None = None,
+    audit_line: str = "",
 ) -> list[str | int]:
-    """The arguments of `submit`. Raises `InvalidInput` for a queue that nobody declared."""
+    """The arguments of `submit`. Without a quota the tenant's is not asked; without an audit line nothing is noted.
+
+    Raises `InvalidInput` for a queue that nobody declared.
+    """
     for task in tasks:
         catalog.check_queue(task.queue)
     head: list[str | int] = [max_waiting, idempotency.digest, idempotency.fingerprint, IDEMPOTENCY_TTL_MS]
+    about = subjects([task.task_id for task in tasks]) if audit_line else ""
+    head += ["" if quota is None else quota, audit_line, about]
     return head + list(itertools.chain.from_iterable(task.arguments() for task in tasks))
 
 
@@ -161,6 +181,8 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
         raise IdempotencyMismatch("the Idempotency-Key was used with another body")
     if verdict == "full":
         raise QueueFull(f"too many tasks are waiting in {ids[0]}")
+    if verdict == "quota":
+        raise QuotaExceeded(f"{ids[0]} tasks may wait at a time; queue more when some are done")
     if verdict == "orphan":
         raise IllegalMove("take children", "not running")
     return Submitted(tuple(ids), replayed=verdict == "replayed")
@@ -206,7 +228,8 @@ class Ledger:
     # ------------------------------------------------------------------------------------------ submit
 
     def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
-        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is."""
+        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is. It is for the service's
+        own: children and what is scheduled, which no quota stops and no audit notes."""
         if not tasks:
             raise InvalidInput.of("tasks", "must hold at least one task")
         arguments = submit_arguments(tasks, self._settings.max_waiting, idempotency, self.catalog)
@@ -302,11 +325,11 @@ class Ledger:
     def cancel(self, task_id: str, tenant: str = ANY_TENANT) -> str:
         """`cancelled`, or `cancelling` where a worker must hear of it first. Raises `NotFound`, `IllegalMove`."""
         allowed = allowed_from(Move.CANCEL)
-        return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms))
+        return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms, ""))
 
     def requeue(self, task_id: str, tenant: str = ANY_TENANT) -> str:
         """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""
-        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE)))
+        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), ""))
 
     # ------------------------------------------------------------------------------------------ upkeep
 
@@ -335,6 +358,11 @@ class Ledger:
         )
         dead = zip((worker.decode() for worker in report[::2]), report[1::2], strict=True)
         return Chores(_or_none(following_ms), _or_none(until_death_ms), dict(dead))
+
+    def extend_audit(self) -> bool:
+        """Chain some of what was noted for the audit trails; true where there may be more."""
+        with redis_faults():
+            return extend(self.client, self._caller, self._settings)
 
     def held_by(self, worker: str) -> set[Hold]:
         """What the server thinks that this worker holds."""

@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 from tasks import scripts
+from tasks.audit import LOCAL, By
+from tasks.audit_book import AuditBook
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
@@ -46,6 +48,7 @@ class TaskService:
         self.reader = Reader(client, settings, catalog)
         self.cases = CaseStore(client, settings)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
+        self.audit = AuditBook(client, self._caller, settings)
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
 
@@ -78,7 +81,7 @@ class TaskService:
     ) -> str:
         """Queue one task and return its id. `countdown` is in seconds, at most 30 days.
 
-        Raises `InvalidInput`, which names the argument, `QueueFull` and `Unavailable`.
+        Raises `InvalidInput`, which names the argument, `QuotaExceeded`, `QueueFull` and `Unavailable`.
         """
         order = Order(
             task_name=task_name,
@@ -136,11 +139,16 @@ class TaskService:
         except NotFound:
             raise InvalidInput.of("kwargs.document_ids", f"there is no document {document_id}") from None
 
-    async def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
-        """Queue checked tasks, all or none."""
+    async def submit(
+        self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency(), by: By = LOCAL
+    ) -> Submitted:
+        """Queue checked tasks, all or none, within the quota of their tenant."""
         if not tasks:
             raise InvalidInput.of("tasks", "must hold at least one task")
-        arguments = submit_arguments(tasks, self.settings.max_waiting, idempotency, self.catalog)
+        settings, line = self.settings, by.line("task.submit")
+        arguments = submit_arguments(
+            tasks, settings.max_waiting, idempotency, self.catalog, settings.tenant_quota, line
+        )
         return parse_submitted(await self._call("submit", *arguments))
 
     async def get_task_status(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> Task:
@@ -150,13 +158,13 @@ class TaskService:
             raise NotFound("there is no such task")
         return task
 
-    async def cancel_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
+    async def cancel_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT, by: By | None = LOCAL) -> str:
         """`cancelled`, or `cancelling` where its worker has to stop first; a batch takes its children with it.
 
         Raises `NotFound` and, for a task that has ended, `IllegalMove`.
         """
-        allowed = allowed_from(Move.CANCEL)
-        answer = await self._call("cancel", task_id, tenant, allowed, self._retention_ms)
+        allowed, line = allowed_from(Move.CANCEL), by.line("task.cancel") if by else ""
+        answer = await self._call("cancel", task_id, tenant, allowed, self._retention_ms, line)
         verdict = parse_move(Move.CANCEL, answer)
         await self._cancel_children(task_id, tenant)
         return verdict
@@ -167,7 +175,9 @@ class TaskService:
         for start in range(0, len(children), CANCELLED_AT_ONCE):
             pipe = self.client.pipeline(transaction=False)
             for child in children[start : start + CANCELLED_AT_ONCE]:
-                pipe.fcall(scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, self._retention_ms)
+                pipe.fcall(
+                    scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, self._retention_ms, ""
+                )
             with redis_faults():
                 await pipe.execute()
 
@@ -187,7 +197,8 @@ class TaskService:
     async def _forget(self, task_id: str, tenant: str) -> None:
         await self._call("forget", task_id, tenant)
         with suppress(IllegalMove, NotFound):
-            await self.cancel_task(task_id, tenant=tenant)
+            # A part of what the erasure of the case notes.
+            await self.cancel_task(task_id, tenant=tenant, by=None)
 
     async def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants."""
@@ -198,18 +209,19 @@ class TaskService:
         """Forget these ended tasks, with everything that points to them."""
         await self._call("expire", *task_ids)
 
-    async def retry_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
+    async def retry_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT, by: By = LOCAL) -> str:
         """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""
-        answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE))
+        answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), by.line("task.retry"))
         return parse_move(Move.REQUEUE, answer)
 
-    async def pause_queue(self, queue: str, by: str) -> None:
-        """Let workers finish what they have begun of a queue and take nothing more. Raises `InvalidInput`."""
-        await self._call("pause", self.catalog.check_queue(queue), by)
+    async def pause_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Let workers finish what they have begun of a queue and take nothing more; `tenant` is whose trail tells it.
+        Raises `InvalidInput`."""
+        await self._call("pause", self.catalog.check_queue(queue), by.actor, tenant, by.line("queue.pause"))
 
-    async def resume_queue(self, queue: str) -> None:
+    async def resume_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
         """Let a paused queue go on. Raises `InvalidInput`."""
-        await self._call("resume", self.catalog.check_queue(queue))
+        await self._call("resume", self.catalog.check_queue(queue), tenant, by.line("queue.resume"))
 
     async def stats(self, *, tenant: str | None = DEFAULT_TENANT) -> dict[str, Any]:
         """The last hour's figures of one tenant; of all of them with `None`."""

@@ -55,6 +55,14 @@ class Settings(BaseSettings):
     max_waiting: int = Field(
         default=1_000_000, ge=1, description="Tasks that may wait in one lane; above it, submits get a 503."
     )
+    tenant_quota: int = Field(
+        default=200_000,
+        ge=1,
+        description="Tasks of one tenant that may wait; above it, submits get a 429. `despacho quotas` sets others.",
+    )
+    audit_entries: int = Field(
+        default=100_000, ge=100, description="Entries of the audit trail that are kept of each tenant."
+    )
     heartbeat_timeout_s: float = Field(
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
     )

@@ -56,6 +56,7 @@ def _gateway_environment(port: int, url: str) -> Mapping[str, str]:
         "DESPACHO_PORT": str(port),
         "DESPACHO_MAX_WAITING": most,
         "DESPACHO_RATE_PER_TOKEN": most,
+        "DESPACHO_TENANT_QUOTA": most,
     }
 
 

@@ -1,11 +1,14 @@
 -- A failed or cancelled task runs again under its own id, with a fresh set of attempts.
--- ARGV: id, tenant ('*': any), allowed states
+-- ARGV: id, tenant ('*': any), allowed states, audit line or ''
 -- Returns {'queued'}; {'refused', status}; {'gone'}.
 
 local id, tenant, states = ARGV[1], ARGV[2], ARGV[3]
 local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
-if not allowed(task, states) then return {'refused', task.status} end
+if not allowed(task, states) then
+  note(task.tenant, ARGV[4], 'refused', id)
+  return {'refused', task.status}
+end
 
 unbury(task)
 redis.call('PERSIST', key.task(id))
@@ -20,4 +23,5 @@ move(task, 'queued')
 push(task)
 tell(task, 'queued', '{"requeued":true}')
 save(task)
+note(task.tenant, ARGV[4], 'queued', id)
 return {'queued'}

@@ -1,13 +1,18 @@
 -- Creates records and queues their messages, all or nothing.
 -- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
---       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
+--       quota of a tenant that has none of its own, or '' where none is asked,
+--       audit line or '', what it is about, then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
 --       options, payload, metadata (JSON each), held ('1': waits until a sibling ends)
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
---         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running.
+--         {'mismatch'} with another body; {'full', lane}; {'quota', quota}; {'orphan'} where the parent isn't running.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local STRIDE, FIRST = 13, 5
+local quota, audit_line, subjects = ARGV[5], ARGV[6], ARGV[7]
+local STRIDE, FIRST = 13, 8
+
+-- A hundred ids and the commas between them.
+local REPLAYED_BYTES = 3699
 
 local tasks, tenants = {}, {}
 for i = FIRST, #ARGV, STRIDE do
@@ -25,6 +30,7 @@ local function remembered()
   local known = redis.call('HMGET', key.idempotency(ARGV[FIRST + 4], digest), 'fingerprint', 'ids')
   if not known[1] then return nil end
   if known[1] ~= fingerprint then return {'mismatch'} end
+  note(ARGV[FIRST + 4], audit_line, 'replayed', string.sub(known[2], 1, REPLAYED_BYTES))
   local answer = {'replayed'}
   for id in string.gmatch(known[2], '[^,]+') do answer[#answer + 1] = id end
   return answer
@@ -38,6 +44,21 @@ local function full_lane()
   for lane, added in pairs(more) do
     local waiting = redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane))
     if waiting + added > max_waiting then return lane end
+  end
+end
+
+-- What waits is counted by the indexes: waiting in a lane, for its time, or for its next attempt.
+local function over_quota()
+  if quota == '' then return nil end
+  for tenant in pairs(tenants) do
+    local most = tonumber(redis.call('HGET', key.quotas(), tenant) or quota)
+    local waiting = redis.call('ZCARD', key.by_status(tenant, 'queued'))
+      + redis.call('ZCARD', key.by_status(tenant, 'scheduled')) + redis.call('ZCARD', key.by_status(tenant, 'retrying'))
+    local added = 0
+    for _, task in ipairs(tasks) do
+      if task.tenant == tenant and not task.is_known then added = added + 1 end
+    end
+    if added > 0 and waiting + added > most then return whole(most) end
   end
 end
 
@@ -97,6 +118,8 @@ local known = remembered()
 if known then return known end
 local lane = full_lane()
 if lane then return {'full', lane} end
+local exceeded = over_quota()
+if exceeded then return {'quota', exceeded} end
 if orphaned() then return {'orphan'} end
 
 local answer = {'queued'}
@@ -110,4 +133,5 @@ if digest ~= '' then
   redis.call('HSET', remember, 'fingerprint', fingerprint, 'ids', table.concat(answer, ',', 2))
   redis.call('PEXPIRE', remember, idempotency_ttl)
 end
+note(ARGV[FIRST + 4], audit_line, 'queued', subjects)
 return answer
