@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import time
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -38,10 +39,10 @@ WHAT = {
     LOGIN: "logins from this address",
     LOGIN_OF_KEY: "logins with this key",
 }
+NAMES = {kind: f'"{kind}"'.encode() for kind in WHAT}
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How somebody stands with one limit after a request; not `is_let_in` where it was one too many."""
 
     kind: str
@@ -50,11 +51,12 @@ class Standing:
     reset_s: int
     is_let_in: bool = True
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (self.kind.encode(), self.quota, WINDOW_S)),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (self.kind.encode(), self.left, self.reset_s)),
-        ]
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        name = NAMES[self.kind]
+        return (
+            (b"ratelimit-policy", b"%b;q=%d;w=%d" % (name, self.quota, WINDOW_S)),
+            (b"ratelimit", b"%b;r=%d;t=%d" % (name, self.left, self.reset_s)),
+        )
 
 
 @dataclass(eq=False, slots=True)

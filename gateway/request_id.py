@@ -54,10 +54,10 @@ class RequestId:
             await response(scope, receive, send_with_id)
 
 
-def _standing(scope: Scope) -> list[tuple[bytes, bytes]]:
+def _standing(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
     """The headers that say how the caller stands with the rate limit, where one was asked."""
     standing = scope.get("rate")
-    return standing.headers() if isinstance(standing, Standing) else []
+    return standing.headers() if isinstance(standing, Standing) else ()
 
 
 def _given(scope: Scope) -> bytes | None:

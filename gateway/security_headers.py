@@ -13,8 +13,9 @@ HSTS = (b"strict-transport-security", b"max-age=31536000")
 LOCKED = "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 """The policy of what is no page."""
 
-_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin"))
-_UNLESS_SAID: Headers = (
+HEADERS: Headers = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", LOCKED.encode()),
     (b"referrer-policy", b"no-referrer"),
 )
@@ -24,12 +25,15 @@ class SecurityHeaders:
     """Adds what the headers of a response lack. HSTS is only for those who have TLS in front, and say so."""
 
     def __init__(self, settings: Settings) -> None:
-        self._always: Headers = (*_ALWAYS, HSTS) if settings.secure_cookies else _ALWAYS
+        self._headers: Headers = (*HEADERS, HSTS) if settings.secure_cookies else HEADERS
+        self._names = frozenset(name for name, _ in self._headers)
 
     def complete(self, headers: list[tuple[bytes, bytes]]) -> None:
-        names = {name for name, _ in headers}
-        headers.extend(pair for pair in self._always if pair[0] not in names)
-        headers.extend(pair for pair in _UNLESS_SAID if pair[0] not in names)
+        names = {pair[0] for pair in headers}
+        if self._names.isdisjoint(names):
+            headers += self._headers
+        else:
+            headers += [pair for pair in self._headers if pair[0] not in names]
 
 
 def policy_of(styles: list[str]) -> str:
