@@ -55,10 +55,9 @@ async def admit(request: Request, *, ticket: bool = False) -> Identity | None:
     identity = await identify(request, ticket=ticket)
     limits = services(request).limits
     if identity is None:
-        check(limits.take(STRANGER, address_of(request)))
+        check(request, limits.take(STRANGER, address_of(request)))
         return None
-    request.scope["rate"] = standing = limits.take(TOKEN, subject_of(identity))
-    check(standing)
+    check(request, limits.take(TOKEN, subject_of(identity)))
     return identity
 
 

@@ -152,8 +152,9 @@ def _reset_s(now: float) -> int:
     return math.ceil(WINDOW_S - now % WINDOW_S)
 
 
-def check(standing: Standing) -> None:
-    """Raises a 429 where that was one too many."""
+def check(connection: HTTPConnection, standing: Standing) -> None:
+    """Have the response say how the caller stands. Raises a 429 where that was one too many."""
+    connection.scope["rate"] = standing
     if not standing.is_let_in:
         detail = f"More than {standing.quota} {WHAT[standing.kind]} in a minute. Wait {standing.reset_s} s."
         raise HTTPException(429, detail, {"Retry-After": str(standing.reset_s)})

@@ -48,10 +48,10 @@ async def login(request: Request) -> Response:
 
 async def _check_rate(known: Services, request: Request, token: str) -> None:
     """Every try counts, for its address and for the key that it names: also a good one, which may be a guess."""
-    check(await known.limits.take_exactly(LOGIN, address_of(request)))
+    check(request, await known.limits.take_exactly(LOGIN, address_of(request)))
     key_id = key_id_of(token)
     if key_id is not None:
-        check(await known.limits.take_exactly(LOGIN_OF_KEY, key_id))
+        check(request, await known.limits.take_exactly(LOGIN_OF_KEY, key_id))
 
 
 async def _note_login(known: Services, request: Request, token: str, identity: Identity | None) -> None:

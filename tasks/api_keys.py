@@ -94,7 +94,7 @@ class Identity:
 
 
 def _parse(key_id: str, raw: dict[bytes, bytes]) -> ApiKey | None:
-    if not raw:
+    if b"tenant" not in raw:
         return None
     return ApiKey(
         key_id=key_id,
@@ -149,10 +149,22 @@ class ApiKeys:
         check_tenant(tenant)
         if unknown := sorted(set(scopes) - set(SCOPES)) or (not scopes and ["(none)"]):
             raise InvalidInput.of("scopes", f"{unknown[0]} is not one of {', '.join(SCOPES)}")
-        with redis_faults():
-            known = self._client.scard(self._keys.of("api_keys"))
-        if known >= MOST_KEYS:
+        if self._count() >= MOST_KEYS:
+            self._drop_unusable()
+        if self._count() >= MOST_KEYS:
             raise InvalidInput.of("name", f"there are {MOST_KEYS} keys already; revoke some")
+
+    def _count(self) -> int:
+        with redis_faults():
+            return self._client.scard(self._keys.of("api_keys"))
+
+    def _drop_unusable(self) -> None:
+        """Make room: nobody misses what was revoked or has expired, and the audit trail remembers it."""
+        for key in self.list():
+            if not key.usable:
+                with redis_faults():
+                    self._client.delete(self._keys.of("api_key", id=key.key_id))
+                    self._client.srem(self._keys.of("api_keys"), key.key_id)
 
     def list(self) -> list[ApiKey]:
         """All keys, oldest first."""

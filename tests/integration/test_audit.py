@@ -257,6 +257,19 @@ def test_a_trail_that_can_not_be_extended_can_be_read(api: Client, client: redis
     assert Trails(client, settings).verify("acme").broken is not None
 
 
+def test_a_trail_that_was_tampered_with_keeps_no_worker_from_its_tasks(
+    api: Client, worker: LaneWorker, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.xadd("despacho:audit:acme", {"e": "{", "h": "x"}, id="99999999999999-1")
+    task_id = api.submit()
+
+    wait_until(lambda: "the audit trails can't be extended" in caplog.text, "the worker says so")
+
+    assert api.until(task_id, "succeeded")["attempt"] == 1
+    due = api.submit(countdown=0.1)
+    api.until(due, "succeeded")
+
+
 # --------------------------------------------------------------------------------------------- the command
 
 Said = pytest.CaptureFixture[str]

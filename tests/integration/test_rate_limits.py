@@ -72,7 +72,10 @@ def test_without_a_good_token_an_address_has_little(client: redis.Redis, setting
         bad = {"Authorization": f"Bearer {NO_KEY}"}
         assert codes(2, lambda: httpx.get(url)) == [401, 401]
         assert codes(3, lambda: httpx.get(url, headers=bad)) == [401, 401, 429]
-        assert httpx.get(f"{gateway.url}/api/tasks?ticket=x").status_code == 429
+        refused = httpx.get(f"{gateway.url}/api/tasks?ticket=x")
+        assert refused.status_code == 429
+        assert refused.headers["ratelimit-policy"] == '"unauthenticated";q=4;w=60'
+        assert refused.headers["ratelimit"].startswith('"unauthenticated";r=0;t=')
         assert httpx.get(f"{gateway.url}/ops/dramatiq/").status_code == 429
         # A neighbour behind the same address isn't locked out, and neither is whoever looks after the service.
         assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 200
@@ -90,6 +93,7 @@ def test_logins_are_limited_by_address(client: redis.Redis, settings: Settings, 
         refused = log_in(token)
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) <= 60
+        assert refused.headers["ratelimit-policy"] == '"login";q=2;w=60'
         assert "set-cookie" not in refused.headers
 
 
