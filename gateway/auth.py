@@ -52,13 +52,24 @@ def by(request: Request, identity: Identity) -> By:
 
 async def admit(request: Request, *, ticket: bool = False) -> Identity | None:
     """The identity behind a request, counted: a 429 for who asks too often, with a token or without."""
-    identity = await identify(request, ticket=ticket)
-    limits = services(request).limits
+    known = services(request)
+    identity = _remembered(known, request) or await identify(request, ticket=ticket)
     if identity is None:
-        check(request, limits.take(STRANGER, address_of(request)))
+        check(request, known.limits.take(STRANGER, address_of(request)))
         return None
-    check(request, limits.take(TOKEN, subject_of(identity)))
+    check(request, known.limits.take(TOKEN, subject_of(identity)))
     return identity
+
+
+def _remembered(known: Services, request: Request) -> Identity | None:
+    """The identity behind a token that was seen a moment ago: nearly every request's, and it waits for nothing."""
+    header = request.headers.get("authorization", "")
+    if header[:7].lower() != "bearer ":
+        return None
+    token = header[7:]
+    if known.tokens is None or token.startswith(KEY_PREFIX):
+        return known.identities.remembered(token)
+    return known.tokens.remembered(token)
 
 
 async def identify(request: Request, *, ticket: bool = False) -> Identity | None:

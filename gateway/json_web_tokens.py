@@ -47,18 +47,23 @@ class TokenVerifier:
         wanted = settings.jwt_secret is not None or settings.jwt_jwks is not None
         return cls(settings) if wanted else None
 
+    def remembered(self, token: str) -> Identity | None:
+        """The identity behind a token that was checked a moment ago; `None` where it has to be checked."""
+        now = now_ms()
+        identity = self._known.get(digest(token), now)
+        return identity if identity is not None and _holds(identity, now) else None
+
     async def verify(self, token: str) -> Identity | None:
         """`None` for a token that doesn't hold. Raises `Unavailable` where the issuer's keys can't be had."""
         if len(token) > LARGEST_TOKEN:
             return None
-        hashed, now = digest(token), now_ms()
-        known = self._known.get(hashed, now)
-        if known is not None:
-            return known if _holds(known, now) else None
+        identity = self.remembered(token)
+        if identity is not None:
+            return identity
         moment = self._known.moment
         identity = await self._check(token)
         if identity is not None:
-            self._known.remember(hashed, identity.key_id, identity, now, moment)
+            self._known.remember(digest(token), identity.key_id, identity, now_ms(), moment)
         return identity
 
     async def _check(self, token: str) -> Identity | None:

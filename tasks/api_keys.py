@@ -197,30 +197,31 @@ class Identities:
     def __init__(self, client: AsyncRedis, settings: Settings) -> None:
         self._client = client
         self._keys = Keys(settings.namespace)
-        self.known: KnownKeys[tuple[ApiKey, Identity]] = KnownKeys()
+        self.known: KnownKeys[Identity] = KnownKeys()
+
+    def remembered(self, token: str) -> Identity | None:
+        """The identity behind an API key that was checked a moment ago; `None` where the store has to be asked."""
+        now = now_ms()
+        identity = self.known.get(digest(token), now)
+        if identity is None or (identity.expires_ms is not None and identity.expires_ms <= now):
+            return None
+        return identity
 
     async def of_token(self, token: str) -> Identity | None:
         """The identity behind an API key; `None` for one that is unknown, wrong, expired or revoked."""
         match = _TOKEN.fullmatch(token)
         if match is None:
             return None
-        key_id, secret = match.groups()
-        hashed, now = digest(secret), now_ms()
-        known = self.known.get(hashed, now)
-        if known is not None:
-            key, identity = known
-            return identity if key.key_id == key_id and key.usable else None
-        return await self._read_identity(key_id, hashed, now)
+        return self.remembered(token) or await self._read_identity(token, *match.groups())
 
-    async def _read_identity(self, key_id: str, hashed: str, now: int) -> Identity | None:
-        moment = self.known.moment
+    async def _read_identity(self, token: str, key_id: str, secret: str) -> Identity | None:
+        moment, now = self.known.moment, now_ms()
         raw = await self._read(key_id)
-        if not raw or not hmac.compare_digest(raw[b"hash"].decode(), hashed):
+        if not raw or not hmac.compare_digest(raw[b"hash"].decode(), digest(secret)):
             return None
         identity = await self._identity(key_id, raw, used=True)
-        key = _parse(key_id, raw)
-        if identity is not None and key is not None:
-            self.known.remember(hashed, key_id, (key, identity), now, moment)
+        if identity is not None:
+            self.known.remember(digest(token), key_id, identity, now, moment)
         return identity
 
     async def _read(self, key_id: str) -> dict[bytes, bytes]:
