@@ -48,7 +48,7 @@ NAMES = (
     "sweep",
 )
 
-SHARED = ("prelude", "fetching", "chores", "astray")
+SHARED = ("prelude", "quotas", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks, and lets the running ones end.

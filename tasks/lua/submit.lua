@@ -47,18 +47,15 @@ local function full_lane()
   end
 end
 
--- What waits is counted by the indexes: waiting in a lane, for its time, or for its next attempt.
 local function over_quota()
   if quota == '' then return nil end
   for tenant in pairs(tenants) do
-    local most = tonumber(redis.call('HGET', key.quotas(), tenant) or quota)
-    local waiting = redis.call('ZCARD', key.by_status(tenant, 'queued'))
-      + redis.call('ZCARD', key.by_status(tenant, 'scheduled')) + redis.call('ZCARD', key.by_status(tenant, 'retrying'))
     local added = 0
     for _, task in ipairs(tasks) do
       if task.tenant == tenant and not task.is_known then added = added + 1 end
     end
-    if added > 0 and waiting + added > most then return whole(most) end
+    local exceeded = exceeded_quota(tenant, added, quota)
+    if exceeded then return exceeded end
   end
 end
 

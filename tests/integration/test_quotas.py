@@ -13,6 +13,7 @@ from tasks.api_keys import SCOPES, ApiKeys
 from tasks.quotas import Quotas
 from tasks.settings import Settings
 from tasks.submission import NewTask
+from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
 from tests.integration.stories import a_task, begun, ledger_for
 
@@ -71,6 +72,27 @@ def test_running_tasks_do_not_count_and_retrying_ones_do(client: redis.Redis, se
     ledger.cancel(second.task_id)
     ledger.retry(run, 60_000, None)
     assert verdict(a_task()) == b"quota"
+
+
+def test_with_much_room_a_tenant_still_gets_no_further_than_its_quota(
+    client: redis.Redis, settings: Settings
+) -> None:
+    ledger = ledger_for(client, settings)
+
+    def verdict(count: int) -> bytes:
+        tasks = [argument for _ in range(count) for argument in a_task().arguments()]
+        answer: list[bytes] = ledger._call("submit", 100_000, "", "", 1, 1_000, "", "", *tasks)
+        return answer[0]
+
+    verdicts = [verdict(50) for _ in range(30)]
+
+    assert verdicts == [b"queued"] * 20 + [b"quota"] * 10
+    assert verdict(1) == b"quota"
+    # A quota that is lowered counts within a second, also for who had much room.
+    client.flushall()
+    assert verdict(50) == b"queued"
+    Quotas(client, settings).set("default", 10)
+    wait_until(lambda: verdict(1) == b"quota", "the new quota counts", 1.5)
 
 
 def test_the_services_own_tasks_have_no_quota(client: redis.Redis, settings: Settings) -> None:
