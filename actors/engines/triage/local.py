@@ -92,12 +92,14 @@ class LocalTriage:
         areas = self._areas(account, sample)
         report(50, "Avaliando a urgência")
         levels = self._model.urgency.probabilities(sample)
-        level = urgency.decide(levels, signals.reasons)
+        by_day = () if _is_undefined(areas, 0) else urgency.due(levels, signals)
+        reasons = urgency.together(signals.reasons, by_day)
+        level = urgency.decide(levels, reasons)
         if _is_undefined(areas) and level != "critical":
             level = "low"
-        explained = any(urgency.level_of(reason.rule) == level for reason in signals.reasons)
+        explained = any(urgency.level_of(reason.rule) == level for reason in reasons)
         by_classifier = () if explained else self._classified(account.case, level)
-        return Judgement(areas, level, (*by_classifier, *signals.reasons))
+        return Judgement(areas, level, (*by_classifier, *reasons))
 
     def _areas(self, account: Account, sample: Sample) -> Floats:
         areas = self._model.area.probabilities(sample)
@@ -130,9 +132,9 @@ def _silent(_percent: float, _message: str) -> None:
     """The embedding of one text is no step that anyone watches."""
 
 
-def _is_undefined(areas: Floats) -> bool:
+def _is_undefined(areas: Floats, sure: float = UNDEFINED_SURE) -> bool:
     """The guideline: whatever is no case is low. Only a critical rule or reading is stronger."""
-    return AREAS[int(areas.argmax())] == "indefinido" and float(areas.max()) > UNDEFINED_SURE
+    return AREAS[int(areas.argmax())] == "indefinido" and float(areas.max()) > sure
 
 
 def _certainly_undefined() -> Floats:

@@ -24,8 +24,7 @@ from actors.engines.triage.bank import Narrative
 from actors.engines.triage.features import Floats, Grams, Sparse
 from actors.engines.triage.lexicon import AREAS
 from actors.engines.triage.model import Head, Model, Sample
-from actors.engines.triage.urgency import LEVELS
-from tasks.payloads import UrgencyReason
+from actors.engines.triage.urgency import LEVELS, Signals
 
 SCRIPT_VERSION = 1
 SEED = 20250310
@@ -61,7 +60,7 @@ class Corpus:
     areas: NDArray[np.int64]
     urgencies: NDArray[np.int64]
     situations: tuple[str, ...]
-    reasons: tuple[tuple[UrgencyReason, ...], ...]
+    signals: tuple[Signals, ...]
     word_idf: Floats
     char_idf: Floats
 
@@ -97,7 +96,7 @@ def corpus(narratives: Sequence[Narrative], encoder: Encoder, known: Model | Non
         areas=np.array([AREAS.index(n.area) for n in narratives]),
         urgencies=np.array([LEVELS.index(n.urgency) if n.urgency else -1 for n in narratives]),
         situations=tuple(n.situation for n in narratives),
-        reasons=tuple(s.reasons for s in signals),
+        signals=tuple(signals),
         word_idf=blank.word_idf,
         char_idf=blank.char_idf,
     )
@@ -262,11 +261,9 @@ def area_figures(scores: Matrix, labels: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def urgency_figures(
-    scores: Matrix, labels: NDArray[np.int64], reasons: Sequence[tuple[UrgencyReason, ...]]
-) -> dict[str, float]:
+def urgency_figures(scores: Matrix, labels: NDArray[np.int64], signals: Sequence[Signals]) -> dict[str, float]:
     probabilities = model.softmax(scores)
-    answers = np.array([LEVELS.index(urgency.decide(p, r)) for p, r in zip(probabilities, reasons, strict=True)])
+    answers = np.array([_level(p, s) for p, s in zip(probabilities, signals, strict=True)])
     critical, serious = labels == 3, labels >= 2
     return {
         "accuracy": float((answers == labels).mean()),
@@ -275,6 +272,11 @@ def urgency_figures(
         "critical_as_serious": float((answers[critical] >= 2).mean()),
         "serious_as_low": float((answers[serious] == 0).mean()),
     }
+
+
+def _level(probabilities: Floats, signals: Signals) -> int:
+    reasons = urgency.together(signals.reasons, urgency.due(probabilities, signals))
+    return LEVELS.index(urgency.decide(probabilities, reasons))
 
 
 # --------------------------------------------------------------------------------------------------- main
@@ -290,7 +292,7 @@ def train(data: Corpus) -> tuple[Model, dict[str, dict[str, float]]]:
     figures = {
         "area": area_figures(area_scores, data.areas),
         "area, clients only": area_figures(area_scores[told], data.areas[told]),
-        "urgency": urgency_figures(level_scores / level.temperature, clients.urgencies, clients.reasons),
+        "urgency": urgency_figures(level_scores / level.temperature, clients.urgencies, clients.signals),
     }
     return Model(area, level, data.word_idf, data.char_idf, provenance()), figures
 
@@ -317,7 +319,7 @@ def _subset(data: Corpus, rows: NDArray[np.int64]) -> Corpus:
         areas=data.areas[rows],
         urgencies=data.urgencies[rows],
         situations=tuple(data.situations[i] for i in rows),
-        reasons=tuple(data.reasons[i] for i in rows),
+        signals=tuple(data.signals[i] for i in rows),
     )
 
 
