@@ -99,7 +99,7 @@ def decide(probabilities: Floats, reasons: Sequence[UrgencyReason]) -> Urgency:
 
 
 def due(probabilities: Floats, signals: Signals) -> tuple[UrgencyReason, ...]:
-    """The reason of a day to come that stands beside no word of the guideline ('o juiz marcou dia 12'): it holds where
+    """The reason of a day to come with no word of the guideline beside it ('o juiz marcou dia 12'): it holds where
     the classifier, too, takes the case for a serious one (for C1) or at least for none that can wait (for A1)."""
     if signals.by_day is None:
         return ()
