@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import dramatiq
-from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 from pydantic import BaseModel, ValidationError
 
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
-from middleware.run import Delivery, Run
+from middleware.run import Run, current_run
 from tasks.blobs import result_place
 from tasks.catalog import TaskSpec
 from tasks.errors import PermanentFailure
@@ -39,7 +38,8 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
     spec = broker.catalog.get(declared.task_name, internal=True)
 
     def perform() -> None:
-        run = _current_run()
+        run = current_run()
+        assert run is not None
         try:
             result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
@@ -61,12 +61,6 @@ def _payload(spec: TaskSpec, run: Run) -> BaseModel:
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise PermanentFailure(f"the payload is not valid for this release: {fields}") from None
-
-
-def _current_run() -> Run:
-    delivery = CurrentMessage.get_current_message()
-    assert isinstance(delivery, Delivery)
-    return delivery.run
 
 
 def _keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:

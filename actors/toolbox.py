@@ -11,31 +11,34 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
+from actors.engines.http.usage import Meter, unmetered
+from actors.spending import Spending
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
-from tasks.settings import Settings
+from tasks.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from actors.engines.http.exchange import Provider
+    from actors.engines.http.exchange import Exchange
 
 
 class Engines:
-    """The engines that the settings name; all of them may be used from several threads."""
+    """The engines that the settings name; all of them may be used from several threads. `meter` is told what
+    providers count."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meter: Meter = unmetered) -> None:
         self.settings = settings
+        self._meter = meter
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
         """The provider that is set, or the local engine."""
-        provider = self._provider("embeddings")
-        if provider is None:
+        exchange = self._exchange("embeddings")
+        if exchange is None:
             return self.local_embeddings
         from actors.engines.http.embeddings import HttpEmbeddings
-        from actors.engines.http.exchange import Exchange
 
-        return HttpEmbeddings(Exchange(provider))
+        return HttpEmbeddings(exchange)
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -52,13 +55,12 @@ class Engines:
         from actors.engines.triage.local import LocalTriage
 
         local = LocalTriage(self._encoder)
-        provider = self._provider("llm")
-        if provider is None:
+        exchange = self._exchange("llm")
+        if exchange is None:
             return local
-        from actors.engines.http.exchange import Exchange
         from actors.engines.http.triage import HttpTriage
 
-        return HttpTriage(Exchange(provider), local)
+        return HttpTriage(exchange, local, self.settings.llm_max_characters, self.settings.llm_options)
 
     @cached_property
     def _encoder(self) -> EmbeddingEngine:
@@ -67,22 +69,17 @@ class Engines:
 
         return LocalEmbeddings()
 
-    def _provider(self, kind: Literal["llm", "embeddings"]) -> Provider | None:
+    def _exchange(self, kind: Literal["llm", "embeddings"]) -> Exchange | None:
         settings = self.settings
-        if kind == "llm":
-            url, model, key, timeout_s = (
-                settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_timeout_s,
-            )  # fmt: skip
-        else:
-            url, model, key, timeout_s = (
-                settings.embeddings_url, settings.embeddings_model,
-                settings.embeddings_key, settings.embeddings_timeout_s,
-            )  # fmt: skip
-        if url is None or model is None:
+        chosen = {name: getattr(settings, f"{kind}_{name}") for name in ("url", "model", "key", "timeout_s")}
+        if chosen["url"] is None or chosen["model"] is None:
             return None
-        from actors.engines.http.exchange import Provider
+        from actors.engines.http.breaker import ProcessBreaker
+        from actors.engines.http.exchange import Exchange, Provider
 
-        return Provider(url, model, key, timeout_s)
+        provider = Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
+        breaker = ProcessBreaker(settings.breaker_failures, settings.breaker_cooldown_s)
+        return Exchange(provider, breaker, self._meter)
 
     @cached_property
     def documents(self) -> DocumentEngine:
@@ -109,7 +106,7 @@ class Toolbox(Engines):
     """The tools of one worker process: its engines, and what they work on."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, Spending(ledger))
         self.ledger = ledger
         self.cases = CaseFile(ledger.client, settings)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")

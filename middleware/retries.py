@@ -30,7 +30,7 @@ from middleware.run import (
     WasCancelled,
 )
 from tasks.clock import now_ms
-from tasks.errors import DespachoError, PermanentFailure
+from tasks.errors import DespachoError, PermanentFailure, ProviderFailed
 from tasks.ledger import Started
 from tasks.record import RunOptions
 
@@ -74,8 +74,10 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
 
 
 def _delay_ms(started: Started, exception: BaseException) -> int:
-    asked = exception.delay if isinstance(exception, Retry) else None
-    return backoff_ms(started.options, started.retries) if asked is None else int(asked)
+    if isinstance(exception, Retry) and exception.delay is not None:
+        return int(exception.delay)
+    asked_s = exception.retry_after_s if isinstance(exception, ProviderFailed) else None
+    return max(backoff_ms(started.options, started.retries), round(1_000 * (asked_s or 0)))
 
 
 def backoff_ms(options: RunOptions, retries: int) -> int:

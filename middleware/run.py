@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import Interrupt
+from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
 from tasks.errors import Unavailable
@@ -181,6 +181,12 @@ class Delivery(MessageProxy):
         self.outcome: Outcome = HandedBack()
         self.fetches_next = True
         self.following: tuple[Delivery, ...] = ()
+
+
+def current_run() -> Run | None:
+    """The run that the calling thread is in."""
+    delivery = CurrentMessage.get_current_message()
+    return delivery.run if isinstance(delivery, Delivery) else None
 
 
 def _message(started: Started) -> Message[Any]:

@@ -74,11 +74,20 @@ class DocumentGone(PermanentFailure):
 
 
 class ProviderFailed(DespachoError):
-    """A provider over HTTP gave no usable answer. It may pass by itself. `reason` is a few plain words of ours, such
-    as `timeout` or `http 500`: neither an address, nor a key, nor anything that the provider wrote."""
+    """A provider over HTTP gave no usable answer. It may pass by itself, `retry_after_s` from now where the provider
+    said so. `reason` is a few plain words of ours, such as `timeout` or `http 500`: neither an address, nor a key,
+    nor anything that the provider wrote."""
 
-    def __init__(self, model: str, reason: str, *, provider_at_fault: bool = True) -> None:
+    def __init__(self, model: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(f"the provider of {model} failed: {reason}")
         self.model = model
         self.reason = reason
-        self.provider_at_fault = provider_at_fault
+        self.retry_after_s = retry_after_s
+
+
+class ProviderRefused(ProviderFailed, PermanentFailure):
+    """The provider refuses who asks or what is asked, and would do so again; `settings` names what may be wrong."""
+
+    def __init__(self, model: str, reason: str, settings: str) -> None:
+        super().__init__(model, reason)
+        self.args = (f"the provider of {model} refused the request: {reason}. Check {settings}.",)

@@ -255,6 +255,10 @@ class Ledger:
         arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
 
+    def count_tokens(self, task_id: str, prompt: int, completion: int) -> None:
+        """Add to the sums of tokens that this type of task, its queue and its tenant have cost."""
+        self._call("count_tokens", task_id, prompt, completion, repeats=False)
+
     def succeed(self, hold: Hold, result: str, place: str = "", then: Appetite | None = None) -> Ended:
         """End the run well. `result` is JSON; a large one lies at `place` in the blob store instead."""
         allowed = allowed_from(Move.SUCCEED)

