@@ -128,8 +128,11 @@ class UrgencyReason(Frozen):
 
 
 class TriageResult(Frozen):
+    """What a conversation is about. `secondary_area` is the runner-up where it is close enough to be at stake too."""
+
     case_id: str
     area: Area
+    secondary_area: Area | None = None
     areas: tuple[AreaScore, ...]
     urgency: Urgency
     urgency_reasons: tuple[UrgencyReason, ...]

@@ -23,6 +23,7 @@ from actors.engines.http.verdict import (
 )
 from actors.engines.triage import conversation as account
 from actors.engines.triage import questions
+from actors.engines.triage.ranking import secondary
 from actors.engines.triage.urgency import LEVELS, LONGEST_EVIDENCE, level_of
 from tasks.errors import ProviderFailed
 from tasks.payloads import AreaScore, TriageResult, Turn, UrgencyReason
@@ -103,6 +104,7 @@ class HttpTriage:
         return local.model_copy(
             update={
                 "area": areas[0].area,
+                "secondary_area": secondary(areas),
                 "areas": areas,
                 "urgency": level,
                 "urgency_reasons": (*by_model, *rules),

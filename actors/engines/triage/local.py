@@ -22,9 +22,9 @@ from actors.engines.triage.conversation import read as read_account
 from actors.engines.triage.features import Floats
 from actors.engines.triage.lexicon import AREAS
 from actors.engines.triage.model import Sample
-from tasks.payloads import AreaScore, TriageResult, Turn, Urgency, UrgencyReason
+from actors.engines.triage.ranking import ranking, secondary
+from tasks.payloads import TriageResult, Turn, Urgency, UrgencyReason
 
-SHOWN_AREAS = 3
 SUMMARY_SENTENCES = 3
 UNDEFINED_SURE = 0.5
 CORRECTION_WEIGHT = 0.75
@@ -65,12 +65,13 @@ class LocalTriage:
         judgement = self._judge(account, reference_date, report)
         report(75, "Procurando nomes, datas e valores")
         entities = find_entities(account.text)
-        areas = _ranking(judgement.areas)
+        areas = ranking(judgement.areas)
         open_slots = questions.missing(areas[0].area, account.text, entities)
         report(90, "Resumindo o caso")
         return TriageResult(
             case_id=case_id,
             area=areas[0].area,
+            secondary_area=secondary(areas),
             areas=areas,
             urgency=judgement.urgency,
             urgency_reasons=judgement.reasons,
@@ -139,8 +140,3 @@ def _is_undefined(areas: Floats, sure: float = UNDEFINED_SURE) -> bool:
 
 def _certainly_undefined() -> Floats:
     return np.array([float(area == "indefinido") for area in AREAS], dtype=np.float32)
-
-
-def _ranking(probabilities: Floats) -> tuple[AreaScore, ...]:
-    order = np.argsort(-probabilities, kind="stable")[:SHOWN_AREAS]
-    return tuple(AreaScore(area=AREAS[i], score=round(float(probabilities[i]), 4)) for i in order)
