@@ -30,6 +30,7 @@ _CORRECTION = re.compile(
     r"actually|scratch that|never ?mind|i meant|pensando bem|digo|foi mal|minto|errei)\b",
     re.IGNORECASE,
 )
+_TERM = re.compile(r"\b\d{1,3} ?(?:dias?|horas?|semanas?|meses|m[eê]s|days?|hours?|weeks?)\b", re.IGNORECASE)
 _GRADE = (
     r"(?:baix[ao]|m[eé]di[ao]|alt[ao]|cr[ií]tic[ao]|m[aá]xim[ao]|m[ií]nim[ao]|low|medium|high|critical|indefinid[ao])"
 )
@@ -94,7 +95,11 @@ def _corrects_a_day(facts: list[str]) -> bool:
     """'Li errado, é dia 28': the story stands, and only its days and terms were wrong."""
     if not _is_corrected(facts) or len(facts[-1].split()) > MOST_WORDS_OF_A_DAY:
         return False
-    return bool(_days(facts[-1])) and any(map(_days, facts[:-1]))
+    return _names_a_day(facts[-1]) and any(map(_names_a_day, facts[:-1]))
+
+
+def _names_a_day(text: str) -> bool:
+    return bool(_days(text) or _TERM.search(text))
 
 
 def _is_corrected(facts: list[str]) -> bool:
@@ -106,7 +111,7 @@ def _without_days(text: str) -> str:
     for mention in _days(text):
         kept.append(text[end : mention.start])
         end = mention.end
-    return "".join([*kept, text[end:]])
+    return _TERM.sub("", "".join([*kept, text[end:]]))
 
 
 def _days(text: str) -> tuple[DateMention, ...]:
