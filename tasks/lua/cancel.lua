@@ -14,8 +14,11 @@ if task.status == 'running' and task.awaiting == '' then
   return {'cancelling'}
 end
 
-undelay(task)
-redis.call('LREM', key.lane(task.lane), 1, id)
-redis.call('HDEL', key.messages(task.lane), id)
+local was_held = task.parent ~= '' and redis.call('LREM', key.held(task.parent), 1, id) == 1
+if not was_held then
+  undelay(task)
+  redis.call('LREM', key.lane(task.lane), 1, id)
+  redis.call('HDEL', key.messages(task.lane), id)
+end
 cancelled(task, retention)
 return {'cancelled'}
