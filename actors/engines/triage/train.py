@@ -31,7 +31,7 @@ SEED = 20250310
 FOLDS = 5
 STEPS = 600
 BATCH = 64
-EXAM_WEIGHT = 3.0
+EXAM_WEIGHT = 2.0
 """How much an exam sentence counts: clients write most of the bank, and would else drown out the other style."""
 
 Matrix = NDArray[np.float32]
@@ -164,14 +164,15 @@ def fit(kernel: Matrix, labels: NDArray[np.int64], classes: int, penalty: float,
     n = len(labels)
     target = np.eye(classes, dtype=np.float32)[labels]
     step = np.float32(1.0 / (0.5 * _greatest_eigenvalue(kernel) * weights.max() / n + penalty))
-    alpha = ahead = np.zeros((n, classes), dtype=np.float32)
+    alpha: Matrix = np.zeros((n, classes), dtype=np.float32)
+    ahead: Matrix = alpha
     bias = np.zeros(classes, dtype=np.float32)
     momentum = np.float32((1 - np.sqrt(penalty * step)) / (1 + np.sqrt(penalty * step)))
     for _ in range(STEPS):
         miss = (model.softmax(kernel @ ahead + bias) - target) * weights[:, None] / np.float32(n)
-        moved = ahead - step * (miss + np.float32(penalty) * ahead)
+        moved: Matrix = np.asarray(ahead - step * (miss + np.float32(penalty) * ahead), np.float32)
         ahead, alpha = np.asarray(moved + momentum * (moved - alpha), np.float32), moved
-        bias = bias - miss.sum(axis=0)
+        bias = np.asarray(bias - miss.sum(axis=0), np.float32)
     return Fit(alpha, bias)
 
 

@@ -40,13 +40,13 @@ RULES = ("C1", "C2", "C3", "C4", "C5", "A1", "A2", "A3", "A4", "A5")
 CRITICAL_DAYS = 2
 HIGH_DAYS = 15
 BILL_DAYS = 7
-SERIOUS, PRESSING = 0.5, 0.7
+SERIOUS, PRESSING = 0.3, 0.6
 """Least probability of the two upper, or the three upper levels, with which a day to come counts by itself."""
 LONGEST_EVIDENCE = 160
 MOST_SENTENCES = 200
 
 MISTAKE_COST = np.array(
-    [[0, 1, 4, 9], [1, 0, 1, 3], [6, 1.2, 0, 1], [20, 12, 1.3, 0]],
+    [[0, 1, 4, 9], [1, 0, 1, 3], [6, 1.2, 0, 1], [24, 18, 1.3, 0]],
     dtype=np.float32,
 )
 """Cost of answering the column when the row is true: squared distance as in the quadratic kappa (Cohen 1968), and
