@@ -15,7 +15,14 @@ from gateway.request_id import RequestId
 from gateway.services import Services
 from tasks.settings import Settings
 
-EXPOSED = ("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy")
+ALLOWED = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "Last-Event-ID"),
+    "X-Request-ID",
+)
+EXPOSED = (
+    *("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    *("Idempotent-Replayed", "Preference-Applied"),
+)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -48,7 +55,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+                allow_headers=ALLOWED,
                 expose_headers=EXPOSED,
             )
         )

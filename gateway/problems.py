@@ -24,6 +24,7 @@ from tasks.errors import (
     InvalidInput,
     NotFound,
     QueueFull,
+    RecordChanged,
     Unavailable,
 )
 
@@ -45,6 +46,7 @@ KINDS: dict[type[Exception], Kind] = {
     NotFound: Kind("not-found", 404, "There is no such thing"),
     IllegalMove: Kind("conflict", 409, "The task's state does not allow this"),
     IdempotencyMismatch: Kind("idempotency-mismatch", 422, "The Idempotency-Key was used with another body"),
+    RecordChanged: Kind("precondition-failed", 412, "The record is not the one that was read"),
     QueueFull: Kind("queue-full", 503, "Too many tasks are waiting"),
     Unavailable: Kind("unavailable", 503, "The store can't be reached just now"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -17,6 +17,7 @@ from tasks.api_keys import Identity
 from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
+from tasks.lifecycle import Move
 from tasks.payloads import CaseId, Conversation
 from tasks.record import Task
 from tasks.submission import MAX_DELAY_S, Order
@@ -131,24 +132,40 @@ async def read(request: Request, model: type[M]) -> M:
 
 
 async def idempotency(request: Request, tenant: str) -> Idempotency:
-    """The Idempotency-Key of a request, bound to its tenant and body."""
-    key = request.headers.get("idempotency-key")
+    """The Idempotency-Key of a submit, bound to its tenant and body."""
+    key = _idempotency_key(request)
     if key is None:
         return Idempotency()
-    if not 1 <= len(key) <= 255 or not key.isprintable():
-        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable characters")
     body = await read_body(request)
-    path = "bulk" if request.url.path.endswith("/bulk") else "queue"
-    digest = hashlib.sha256(f"{tenant}\n{path}\n{key}".encode()).hexdigest()
-    return Idempotency(digest, hashlib.sha256(body).hexdigest())
+    route = "bulk" if request.url.path.endswith("/bulk") else "queue"
+    return _bound(tenant, route, key, body)
+
+
+def idempotency_of_move(request: Request, tenant: str, move: Move) -> Idempotency:
+    """The Idempotency-Key of a request that moves one task, bound to its tenant and task."""
+    key = _idempotency_key(request)
+    return Idempotency() if key is None else _bound(tenant, move, key, request.path_params["task_id"].encode())
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and (not 1 <= len(key) <= 255 or not key.isprintable()):
+        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable characters")
+    return key
+
+
+def _bound(tenant: str, route: str, key: str, request: bytes) -> Idempotency:
+    digest = hashlib.sha256(f"{tenant}\n{route}\n{key}".encode()).hexdigest()
+    return Idempotency(digest, hashlib.sha256(request).hexdigest())
 
 
 def preferred_wait_s(request: Request) -> int | None:
-    """`N` of `Prefer: wait=N` (RFC 7240), at most 60."""
-    for preference in request.headers.get("prefer", "").split(","):
-        name, _, value = preference.strip().partition("=")
-        if name.strip().lower() == "wait" and _is_number(value.strip()):
-            return min(int(value), LONGEST_WAIT_S)
+    """`N` of `Prefer: wait=N` (RFC 7240), at most 60; the first one counts."""
+    for preference in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        number = value.strip().strip('"')
+        if name.strip().lower() == "wait" and _is_number(number):
+            return min(int(number), LONGEST_WAIT_S)
     return None
 
 
@@ -165,6 +182,21 @@ def query_number(request: Request, name: str, default: int, most: int) -> int:
     if not _is_number(raw) or not 1 <= int(raw) <= most:
         raise InvalidInput.of(name, f"must be a whole number from 1 to {most}")
     return int(raw)
+
+
+def query_flag(request: Request, name: str) -> bool:
+    """`true` or `false` in the query; left out, it is false. Raises `InvalidInput`."""
+    raw = request.query_params.get(name, "false")
+    if raw not in ("true", "false"):
+        raise InvalidInput.of(name, "must be true or false")
+    return raw == "true"
+
+
+def known_query(request: Request, known: Collection[str]) -> None:
+    """A typing error in the query never passes silently. Raises `InvalidInput`."""
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        raise InvalidInput.of(unknown[0], f"is no parameter here; there are: {', '.join(sorted(known))}")
 
 
 def query_time_ms(request: Request, name: str) -> int | None:

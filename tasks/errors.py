@@ -50,7 +50,17 @@ class IllegalMove(DespachoError):
 
 
 class IdempotencyMismatch(DespachoError):
-    """The Idempotency-Key was used before, with another body."""
+    """The Idempotency-Key was used before, with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("the Idempotency-Key was used with another request; take a new key for a new request")
+
+
+class RecordChanged(DespachoError):
+    """The record is another one than the caller has seen; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the task has changed since it was read")
 
 
 class QueueFull(DespachoError):

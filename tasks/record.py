@@ -97,6 +97,11 @@ class Children:
     def pending(self) -> int:
         return self.total - self.succeeded - self.failed - self.cancelled - self.running
 
+    @property
+    def counters(self) -> str:
+        counted = (self.total, self.running, self.succeeded, self.failed, self.cancelled)
+        return ".".join(map(str, counted))
+
     def as_json(self) -> dict[str, int]:
         return {
             "total": self.total,
@@ -145,6 +150,14 @@ class Task:
     @property
     def created_ms(self) -> int:
         return self.seq // SEQ_PER_MS
+
+    @property
+    def version(self) -> str:
+        """Another one after every change of the record: the number of its latest event, and what changes without
+        one. `lua/requests.lua` says the same, so that a move can be bound to it."""
+        latest = max(int(self.log.rpartition("\n")[2].partition(" ")[0] or self.seq), self.progress_seq)
+        version = f"{latest}-{self.run}{'c' if self.cancel_requested else ''}"
+        return version if self.children is None else f"{version}-{self.children.counters}"
 
     @property
     def kind(self) -> str:

@@ -46,7 +46,7 @@ NAMES = (
     "sweep",
 )
 
-SHARED = ("prelude", "fetching", "chores", "astray")
+SHARED = ("prelude", "requests", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks, and lets the running ones end.

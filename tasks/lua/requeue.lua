@@ -1,11 +1,12 @@
 -- A failed or cancelled task runs again under its own id, with a fresh set of attempts.
--- ARGV: id, tenant ('*': any), allowed states
--- Returns {'queued'}; {'refused', status}; {'gone'}.
+-- ARGV: id, tenant ('*': any), allowed states, then as of `cancel` from the versions on
+-- Returns {'queued'}, or what hinders it, as `cancel` does.
 
-local id, tenant, states = ARGV[1], ARGV[2], ARGV[3]
+local id, tenant, states, seen, digest, fingerprint, ttl = unpack(ARGV, 1, 7)
 local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
-if not allowed(task, states) then return {'refused', task.status} end
+local hindered = hindrance(task, states, seen, digest, fingerprint)
+if hindered then return hindered end
 
 unbury(task)
 redis.call('PERSIST', key.task(id))
@@ -20,4 +21,5 @@ move(task, 'queued')
 push(task)
 tell(task, 'queued', '{"requeued":true}')
 save(task)
+remember_answer(task.tenant, digest, fingerprint, 'queued', ttl)
 return {'queued'}
