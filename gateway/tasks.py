@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -247,9 +246,13 @@ async def log(request: Request, identity: Identity) -> Response:
 
 @needs("tasks:read")
 async def page(request: Request, identity: Identity) -> Response:
-    found = await services(request).reader.page(_filter(request, identity.tenant))
-    cursor = None if found.next_seq is None else _cursor(found.next_seq)
-    return Json({"tasks": [shown(task) for task in found.tasks], "next_cursor": cursor})
+    known, wanted = services(request), _filter(request, identity.tenant)
+    listed, cursor = wanted.listed, request.query_params.get("cursor")
+    if cursor is not None:
+        wanted = replace(wanted, before_seq=await known.cursors.read(listed, cursor))
+    found = await known.reader.page(wanted)
+    following = None if found.next_seq is None else await known.cursors.make(listed, found.next_seq)
+    return Json({"tasks": [shown(task) for task in found.tasks], "next_cursor": following})
 
 
 def _filter(request: Request, tenant: str) -> TaskFilter:
@@ -266,7 +269,6 @@ def _filter(request: Request, tenant: str) -> TaskFilter:
         parent_id=query.get("parent_id"),
         created_after_ms=query_time_ms(request, "created_after"),
         created_before_ms=query_time_ms(request, "created_before"),
-        before_seq=_parse_cursor(query.get("cursor")),
         limit=query_number(request, "limit", PAGE, PAGE_AT_MOST),
     )
 
@@ -282,19 +284,6 @@ def _status(text: str) -> State:
         return State(text)
     except ValueError:
         raise InvalidInput.of("status", f"{text!r} is not one of {', '.join(State)}") from None
-
-
-def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        return int(base64.urlsafe_b64decode(cursor[:64] + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        raise InvalidInput.of("cursor", "must be the next_cursor of an earlier page") from None
 
 
 @needs("tasks:read")

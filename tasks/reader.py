@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from heapq import merge
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from tasks.connection import AsyncRedis
 from tasks.keys import Keys
 from tasks.ledger import redis_faults
 from tasks.lifecycle import LANES, State, lane_name
-from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, parse_message, parse_task
+from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, compact_json, parse_message, parse_task
 from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate, ended
 
@@ -59,6 +59,12 @@ class TaskFilter:
         if any(wish is not None and wish != have for wish, have in wanted):
             return False
         return task.tenant == self.tenant and (not self.statuses or task.status in self.statuses)
+
+    @property
+    def listed(self) -> str:
+        """Names the list that is asked for, whichever page of it."""
+        chosen = replace(self, before_seq=None, limit=0, statuses=tuple(sorted(set(self.statuses))))
+        return compact_json(astuple(chosen))
 
     @property
     def range(self) -> tuple[str, str]:

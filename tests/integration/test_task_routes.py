@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from middleware.worker import LaneWorker
+from tasks.settings import Settings
 from tests.conftest import wait_until
-from tests.integration.conftest import Client
+from tests.integration.conftest import Client, Gateway
 
 
 def fields(answer: httpx.Response) -> list[str]:
@@ -262,6 +263,47 @@ def test_lists_are_filtered_and_paged(api: Client) -> None:
     second = api.get("/api/tasks", params={"limit": 4, "cursor": first["next_cursor"]}).json()
     assert [task["task_id"] for task in first["tasks"] + second["tasks"]] == ids[::-1]
     assert second["next_cursor"] is None
+
+
+def test_a_cursor_is_good_for_its_own_list_only(api: Client, other_tenant: Client) -> None:
+    for case in ("a", "a", "b"):
+        api.submit(args=[case])
+        other_tenant.submit(args=[case])
+    query = {"limit": 1, "status": ["queued", "running"]}
+    cursor = api.get("/api/tasks", params=query).json()["next_cursor"]
+
+    def status(who: Client, **changed: Any) -> int:
+        return who.get("/api/tasks", params=query | {"cursor": cursor} | changed).status_code
+
+    assert status(api) == status(api, limit=2) == status(api, status=["running", "queued", "queued"]) == 200
+    assert status(api, case_id="a") == status(api, status="queued") == status(other_tenant) == 422
+
+
+def test_a_cursor_that_was_tampered_with_is_refused(api: Client) -> None:
+    for _ in range(3):
+        api.submit()
+    cursor = api.get("/api/tasks", params={"limit": 1}).json()["next_cursor"]
+
+    for place in range(len(cursor)):
+        changed = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
+        answer = api.get("/api/tasks", params={"cursor": changed})
+        assert answer.status_code == 422
+        assert fields(answer) == ["cursor"]
+    for odd in ("", cursor[:-1], cursor + "A", cursor + "=", "ç" * 32, "A" * 32, "A" * 10_000):
+        assert api.get("/api/tasks", params={"cursor": odd}).status_code == 422
+
+
+def test_every_gateway_reads_every_cursor(api: Client, settings: Settings) -> None:
+    ids = [api.submit() for _ in range(3)]
+    cursor = api.get("/api/tasks", params={"limit": 1}).json()["next_cursor"]
+    another = Gateway(settings)
+    another.start()
+    try:
+        page = api.get(f"{another.url}/api/tasks", params={"limit": 1, "cursor": cursor}).json()
+    finally:
+        another.stop()
+
+    assert [task["task_id"] for task in page["tasks"]] == [ids[1]]
 
 
 @pytest.mark.parametrize(
