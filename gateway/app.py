@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import cases, console, documents, events, operations, sessions, tasks
+from gateway import cases, console, documents, events, operations, problem_pages, sessions, tasks
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -36,6 +36,7 @@ def create_app(settings: Settings) -> Starlette:
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
             *sessions.ROUTES,
+            *problem_pages.ROUTES,
             *console.ROUTES,
         ],
         middleware=_middleware(settings),

@@ -13,10 +13,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.auth import needs
+from gateway.files import File
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
@@ -145,7 +146,7 @@ async def content(request: Request, identity: Identity) -> Response:
         "Content-Security-Policy": "sandbox",
         "X-Content-Type-Options": "nosniff",
     }
-    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+    return File(path, media_type="application/octet-stream", headers=headers)
 
 
 @needs("tasks:read")
@@ -155,7 +156,7 @@ async def text(request: Request, identity: Identity) -> Response:
     path = services(request).blobs.path(text_place(identity.tenant, document.document_id))
     if not path.is_file():
         raise NotFound("the document was not analysed yet, or has no text")
-    return FileResponse(path, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+    return File(path, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
 @needs("tasks:write")

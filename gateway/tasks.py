@@ -11,12 +11,13 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.auth import needs
 from gateway.bridge import CLOSED, GAP, Frame
 from gateway.conditions import entity_tag, has_it_already, seen_by
+from gateway.files import File
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import (
@@ -235,7 +236,7 @@ async def _beside(request: Request, identity: Identity, name: str, media_type: s
     path = services(request).blobs.path(result_place(task.tenant, task.task_id, name))
     if not path.is_file():
         raise NotFound("the task has no such result, or not yet")
-    return FileResponse(path, media_type=media_type)
+    return File(path, media_type=media_type)
 
 
 @needs("tasks:read")

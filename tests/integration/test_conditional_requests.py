@@ -118,9 +118,11 @@ pytestmark = pytest.mark.anyio
 
 
 def test_a_cancel_is_bound_to_the_record_that_was_read(api: Client, worker: LaneWorker) -> None:
+    api.post("/api/queues/triage/pause")
     task_id = api.submit(kwargs={"user_message": "devagar"})
     path = f"/api/tasks/{task_id}"
     queued = tag(api, task_id)
+    api.post("/api/queues/triage/resume")
     api.until(task_id, "running")
 
     refused = api.delete(path, headers={"If-Match": queued})
