@@ -59,7 +59,8 @@ def links(task_id: str) -> dict[str, str]:
 
 
 def shown(task: Task) -> dict[str, Any]:
-    """The record with its links. A large result is read at `result_url`."""
+    """The record with its links. A large result is read at `result_url`. Where the task stands in its lane is told
+    by `get` alone."""
     url = f"/api/tasks/{task.task_id}/result" if task.result_place is not None else None
     return {**task.as_json(), "result_url": url, "links": links(task.task_id)}
 
@@ -190,10 +191,18 @@ async def _until_final(known: Services, task_id: str) -> None:
 @needs("tasks:read")
 async def get(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
-    headers = {"ETag": entity_tag(task), "Cache-Control": "private, no-cache"}
+    standing = await services(request).tasks.outlook.of(task)
+    headers = {"ETag": entity_tag(task, standing.position), "Cache-Control": "private, no-cache"}
     if has_it_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Json(shown(task), 200, headers)
+    return Json(shown(task) | standing.as_json(), 200, headers)
+
+
+@needs("tasks:read")
+async def explain(request: Request, identity: Identity) -> Response:
+    """Why the task isn't running: what a person asks first, and a list of records doesn't tell."""
+    explanation = await services(request).tasks.explain(await task_of(request, identity))
+    return Json(explanation.as_json())
 
 
 @needs("tasks:read")
@@ -362,6 +371,7 @@ ROUTES = [
     Route("/api/tasks/{task_id}/results", results, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
     Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
+    Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),
     resource("/api/tasks/{task_id}", GET=get, DELETE=cancel),
     Route("/api/task-types", types, methods=["GET"]),
 ]

@@ -45,6 +45,8 @@ RECORD_FIELDS = (
     "eta",
     "cancel",
     "requeued",
+    "awaiting",
+    "raised",
     "progress",
     "progress_message",
     "progress_seq",
@@ -115,7 +117,9 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation."""
+    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation. `awaiting` is `1`
+    while a batch waits for its children and `due` when it may go on; `raised` is the lane to which a task was moved
+    up because it had waited long."""
 
     task_id: str
     name: str
@@ -136,6 +140,8 @@ class Task:
     eta_ms: int | None = None
     cancel_requested: bool = False
     requeued: bool = False
+    awaiting: str = ""
+    raised: str = ""
     progress: float = 0.0
     progress_message: str = ""
     progress_seq: int = 0
@@ -343,6 +349,8 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         eta_ms=_number(raw["eta"]),
         cancel_requested=raw["cancel"] == b"1",
         requeued=raw["requeued"] == b"1",
+        awaiting=_text(raw["awaiting"]),
+        raised=_text(raw["raised"]),
         progress=float(raw["progress"] or 0),
         progress_message=_text(raw["progress_message"]),
         progress_seq=_number(raw["progress_seq"]) or 0,

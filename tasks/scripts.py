@@ -43,6 +43,7 @@ NAMES = (
     "expired",
     "expire",
     "forget",
+    "standing",
     "sweep",
 )
 

@@ -15,6 +15,7 @@ from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
 from tasks.errors import FieldError, IdempotencyMismatch, IllegalMove, InvalidInput, NotFound
+from tasks.explanation import Explanation, explain
 from tasks.keys import Keys
 from tasks.ledger import (
     EXPIRE_AT_ONCE,
@@ -31,6 +32,7 @@ from tasks.lifecycle import Move, Priority, State, allowed_from
 from tasks.reader import Reader, TaskFilter
 from tasks.record import Task
 from tasks.settings import Settings
+from tasks.standing import Outlook
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
 
 CANCELLED_AT_ONCE = 200
@@ -52,6 +54,7 @@ class TaskService:
         self._keys = Keys(settings.namespace)
         self._namespace = self._keys.namespace
         self._retention_ms = settings.retention_s * 1_000
+        self.outlook = Outlook(self._call, self.reader)
 
     @classmethod
     def connect(cls, settings: Settings | None = None) -> TaskService:
@@ -168,6 +171,10 @@ class TaskService:
         if task is None:
             raise NotFound("there is no such task")
         return task
+
+    async def explain(self, task: Task) -> Explanation:
+        """Why a task isn't running, or what became of it."""
+        return await explain(task, self.reader, self.outlook)
 
     async def cancel_task(
         self,
