@@ -29,6 +29,8 @@ from tasks.cases import Document, new_document
 from tasks.errors import InvalidInput, NotFound
 
 CHUNK = 1 << 20
+LONGEST_FIELD = 1 << 10
+"""Of what is no file. Fields may be in any encoding that Python knows, and some of them are slow to read."""
 FORM_OVERHEAD = 64 << 10
 """What a form may have around its file: boundaries, headers, the other field."""
 
@@ -59,7 +61,10 @@ class _Form:
             raise HTTPException(415, "Send the document as multipart/form-data with the fields file and case_id.")
         body = bounded(self._request, self._most + FORM_OVERHEAD)
         try:
-            self._form = await MultiPartParser(self._request.headers, body, max_files=1, max_fields=4).parse()
+            parser = MultiPartParser(
+                self._request.headers, body, max_files=1, max_fields=4, max_part_size=LONGEST_FIELD
+            )
+            self._form = await parser.parse()
         except (MultiPartException, KeyError, UnicodeError, LookupError) as error:
             raise HTTPException(400, f"The form can't be read: {error}") from None
         return self._form

@@ -138,6 +138,13 @@ IDEMPOTENCY_MISMATCH = Kind(
     "Within the last 24 hours the same key came with another body, or for another task.",
     "Make a new key for each new request, and repeat a request with the very body that it had.",
 )
+HEAD_TOO_LARGE = Kind(
+    "headers-too-large",
+    431,
+    "The headers are too large",
+    "The request line and the headers together are larger than the service takes.",
+    "Stay below the size in the detail.",
+)
 INTERNAL = Kind(
     "internal",
     500,
@@ -175,8 +182,8 @@ OF_STATUS: dict[int, Kind] = {
     kind.status: kind
     for kind in (
         *(BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, CONFLICT, GONE),
-        *(PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RANGE_NOT_SATISFIABLE, INVALID_INPUT, INTERNAL),
-        UNAVAILABLE,
+        *(PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RANGE_NOT_SATISFIABLE, INVALID_INPUT),
+        *(HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE),
     )
 }
 """For what the routes and Starlette refuse by its status alone."""

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.problem_kinds import INTERNAL, OF_ERRORS, OF_STATUS, UNAVAILABLE, Kind
-from tasks.errors import DespachoError, FieldError, InvalidInput
+from tasks.errors import MOST_LISTED, DespachoError, FieldError, InvalidInput
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 2
@@ -71,6 +71,8 @@ async def on_fault(request: Request, error: Exception) -> Response:
 
 def invalid(error: ValidationError, prefix: str = "") -> InvalidInput:
     """A body that doesn't fit its model: each fault with the path of its field."""
+    if error.error_count() > MOST_LISTED:
+        return InvalidInput.too_much(prefix or "body", error.error_count())
     faults = error.errors(include_url=False, include_input=False)
     return InvalidInput([FieldError(_path(fault["loc"], prefix), fault["msg"]) for fault in faults])
 

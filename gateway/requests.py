@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import AsyncGenerator, Collection
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
+from jiter import from_json
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -125,10 +127,26 @@ async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
 async def read(request: Request, model: type[M]) -> M:
     """The body as `model`. Raises `InvalidInput`, which names each wrong field."""
     body = await read_body(request)
+    _check_json(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def _check_json(body: bytes) -> None:
+    """Refuse what readers of JSON understand in different ways: a key that is given twice, NaN, half a surrogate, a
+    nesting without end (I-JSON, RFC 7493). The model's own reader would let the first two pass."""
+    try:
+        from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="none")
+    except ValueError as fault:
+        twice = _GIVEN_TWICE.match(str(fault))
+        if twice is None:
+            raise InvalidInput.of("body", f"is no JSON that can be read: {fault}") from None
+        raise InvalidInput.of(twice[1][:100], f"is given twice in one object (at {twice[2]})") from None
+
+
+_GIVEN_TWICE = re.compile(r'Detected duplicate key "(.*)" at (line \d+ column \d+)$', re.DOTALL)
 
 
 async def idempotency(request: Request, tenant: str) -> Idempotency:

@@ -50,7 +50,6 @@ PAGE = 50
 PAGE_AT_MOST = 200
 ASK_AGAIN_S = 1
 BULK_FIELD = "tasks[{}]."
-_QUEUE_PARAMETERS = ("validate_only",)
 
 
 def links(task_id: str) -> dict[str, str]:
@@ -70,11 +69,11 @@ def shown(task: Task) -> dict[str, Any]:
 
 @needs("tasks:write")
 async def queue(request: Request, identity: Identity) -> Response:
-    known_query(request, _QUEUE_PARAMETERS)
+    validate_only = _only_validates(request)
     wanted = await read(request, TaskRequest)
     wait_s = preferred_wait_s(request)
     known, orders = services(request), [wanted.order(identity.tenant)]
-    if query_flag(request, "validate_only"):
+    if validate_only:
         (checked,) = await known.tasks.prepare(orders)
         return Json({"validate_only": True, "task": _would_be(checked)})
     submitted, tasks = await _submit(request, identity, orders)
@@ -94,15 +93,22 @@ async def queue(request: Request, identity: Identity) -> Response:
 
 @needs("tasks:write")
 async def queue_bulk(request: Request, identity: Identity) -> Response:
-    known_query(request, _QUEUE_PARAMETERS)
+    validate_only = _only_validates(request)
     wanted = await read(request, BulkRequest)
     orders = [task.order(identity.tenant) for task in wanted.tasks]
-    if query_flag(request, "validate_only"):
+    if validate_only:
         checked = await services(request).tasks.prepare(orders, BULK_FIELD)
         return Json({"validate_only": True, "tasks": [_would_be(task) for task in checked]})
     submitted, tasks = await _submit(request, identity, orders, BULK_FIELD)
     headers = {"Idempotent-Replayed": "true"} if submitted.replayed else _ask_again(*tasks)
     return Json({"task_ids": submitted.task_ids}, 200 if submitted.replayed else 202, headers)
+
+
+def _only_validates(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
+    known_query(request, ("validate_only",))
+    return query_flag(request, "validate_only")
 
 
 async def _submit(

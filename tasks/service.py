@@ -14,7 +14,7 @@ from tasks import scripts
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
-from tasks.errors import FieldError, IdempotencyMismatch, IllegalMove, InvalidInput, NotFound
+from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, IllegalMove, InvalidInput, NotFound
 from tasks.explanation import Explanation, explain
 from tasks.keys import Keys
 from tasks.ledger import (
@@ -113,6 +113,8 @@ class TaskService:
             except InvalidInput as invalid:
                 start = prefix.format(number)
                 errors.extend(FieldError(start + fault.field, fault.message) for fault in invalid.errors)
+        if len(errors) > MOST_LISTED:
+            raise InvalidInput.too_much(prefix.partition("[")[0], len(errors))
         if errors:
             raise InvalidInput(errors)
         return checked
@@ -122,7 +124,7 @@ class TaskService:
         bound = self.catalog.get(order.task_name).bind(order.args, order.kwargs)
         if task.name == "triage.process_async" or (task.name == "embeddings.generate_async" and task.case_id):
             await self._check_conversation(task, bound)
-        for document_id in bound.get("document_ids") or ():
+        for document_id in dict.fromkeys(bound.get("document_ids") or ()):
             await self._check_document(task.tenant, document_id)
         return task
 

@@ -150,7 +150,7 @@ def check_metadata(metadata: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError):
-        raise InvalidInput.of("metadata", "must be a JSON object") from None
+        raise InvalidInput.of("metadata", "must be a JSON object, with finite numbers") from None
     if len(text.encode(errors="surrogatepass")) > MAX_METADATA_BYTES:
         raise InvalidInput.of("metadata", f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
     return text

@@ -18,6 +18,7 @@ from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from gateway.app import create_app
 from gateway.problem_kinds import KINDS
+from gateway.protocol import configure
 from middleware.broker import build_broker
 from middleware.run import Run
 from middleware.worker import LaneWorker
@@ -37,9 +38,8 @@ class Gateway:
         self.port = 0
 
     def start(self) -> None:
-        config = uvicorn.Config(
-            create_app(self.settings), port=self.port, log_config=None, timeout_graceful_shutdown=1
-        )
+        app, patience_s = create_app(self.settings), self.settings.request_timeout_s
+        config = configure(app, patience_s, port=self.port, timeout_graceful_shutdown=1)
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
         self._thread.start()

@@ -109,6 +109,7 @@ def test_the_names_and_statuses_are_promised() -> None:
         "range-not-satisfiable": 416,
         "invalid-input": 422,
         "idempotency-mismatch": 422,
+        "headers-too-large": 431,
         "internal": 500,
         "queue-full": 503,
         "unavailable": 503,
