@@ -127,14 +127,14 @@ async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
 async def read(request: Request, model: type[M]) -> M:
     """The body as `model`. Raises `InvalidInput`, which names each wrong field."""
     body = await read_body(request)
-    _check_json(body)
+    check_json(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
 
 
-def _check_json(body: bytes) -> None:
+def check_json(body: bytes) -> None:
     """Refuse what readers of JSON understand in different ways: a key that is given twice, NaN, half a surrogate, a
     nesting without end (I-JSON, RFC 7493). The model's own reader would let the first two pass."""
     try:

@@ -97,6 +97,52 @@ def test_a_body_that_is_no_such_json_is_refused(api: Client, body: bytes) -> Non
     assert "body" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"task_name": "a", "task_name": "b"}', "task_name"),
+        (b'{"task_name": "a", "t\\u0061sk_name": "b"}', "task_name"),
+        (b'{"task_name": "a", "kwargs": {"case_id": "c", "x": 1, "case_id": "d"}}', "case_id"),
+        (b'{"task_name": "a", "metadata": {"a": [{"\\"": 1, "\\"": 1}]}}', '\\"'),
+        (b'{"task_name": "a", "countdown": NaN}', "body"),
+        (b'{"task_name": "a", "metadata": {"x": -Infinity}}', "body"),
+        (b'{"task_name": "a", "metadata": {"x": "\\udc00"}}', "body"),
+        (b'{"task_name": "a", "metadata": {"\\ud800": 1}}', "body"),
+        (b'{"task_name": "a", "countdown": 1e999}', "countdown"),
+        (b'{"task_name": "triage.process_async", "args": ["c"], "metadata": {"x": 1e999}}', "metadata"),
+        (b'{"task_name": "a", "metadata": {"x": ' + b"9" * 5_000 + b"}}", "body"),
+        (b'\xef\xbb\xbf{"task_name": "a"}', "body"),
+        (b'{"task_name": "a"} {}', "body"),
+    ],
+)
+def test_json_that_could_be_understood_in_two_ways_is_refused(api: Client, body: bytes, field: str) -> None:
+    for path in ("/api/tasks/queue", "/api/tasks"):
+        answer = api.post(path, content=body)
+        assert answer.status_code == 422
+        assert fields(answer) == [field]
+    # Every other body is read in the same way.
+    for method, path in (("PUT", "/api/cases/c"), ("POST", "/api/reports"), ("POST", "/api/stream-tickets")):
+        assert api.request(method, path, content=b'{"a": 1, "a": 2}').json()["errors"][0]["field"] == "a"
+
+
+def test_metadata_as_deep_as_it_may_be_comes_back(api: Client) -> None:
+    deep: Any = "no fundo"
+    for _ in range(150):
+        deep = [deep]
+
+    task_id = api.submit(metadata={"deep": deep})
+
+    assert api.record(task_id)["metadata"] == {"deep": deep}
+    assert api.get("/api/tasks").json()["tasks"][0]["metadata"] == {"deep": deep}
+
+
+def test_of_a_list_the_first_item_that_is_wrong_is_named(api: Client) -> None:
+    turns = [{"role": "client", "content": "oi"}, {"role": "client"}, {"role": "judge", "content": "x"}]
+    body = {"task_name": "triage.process_async", "args": ["c"], "kwargs": {"conversation_history": turns}}
+
+    assert fields(api.post("/api/tasks/queue", json=body)) == ["kwargs.conversation_history.1.content"]
+
+
 def test_odd_characters_go_through_unharmed(api: Client, worker: LaneWorker) -> None:
     message = 'emoji 👩‍⚖️, NUL \0, aspas " e \\ e quebra\nde linha'
 
