@@ -2,7 +2,8 @@
 
 uvicorn waits for ever for the head of a request and for its body, and keeps heads and trailers of any length in
 memory. How far a request has come is looked at here on a timer per connection, so one that comes as it should costs
-nothing. A body gets the more time the more of it has come: a steady slow line is no attack.
+nothing. A body gets the more time the more of it has come: a steady slow line is no attack. Nor does uvicorn ever
+give up a client that reads nothing: what is yet to be sent is kept for it, also when the connection was closed.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # Bytes of the request: those of its body, and all others.
         self._body = self._others = 0
         self._began_now = False
+        self._unsent, self._unsent_since = 0, self._since
         self._timer = self.loop.call_later(self.patience_s, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -114,9 +116,22 @@ class GuardedProtocol(HttpToolsProtocol):
             self._since = now
         allowed_s = self._body / SLOWEST_BYTES_PER_S if self._awaits is Await.BODY else 0.0
         until = self._since + self.patience_s + allowed_s
-        if now < until:
-            self._timer = self.loop.call_at(until, self._look)
-        elif self._awaits in (Await.HEAD, Await.BODY):
+        if self._reads_nothing(now):
+            self.transport.abort()
+        elif now >= until:
+            self._give_up()
+        following = until if now < until else now + self.patience_s
+        self._timer = self.loop.call_at(min(following, now + self.patience_s), self._look)
+
+    def _reads_nothing(self, now: float) -> bool:
+        """Whether all this time not a byte of what is to be sent was taken."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == 0 or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since >= self.patience_s
+
+    def _give_up(self) -> None:
+        if self._awaits in (Await.HEAD, Await.BODY):
             self._refuse(REQUEST_TIMEOUT, "The request did not come in time.")
         else:
             self.transport.close()

@@ -47,10 +47,15 @@ class Victim:
         self.port = port
         self.headers = {"Authorization": f"Bearer {token}"}
         self.url = f"http://127.0.0.1:{port}"
+        self._files = 0
 
     def memory_mb(self) -> float:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1_024
+
+    def open_files(self) -> int:
+        """Above what an idle gateway has."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd")) - self._files
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -116,6 +121,7 @@ def victim(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     try:
         wait_until(lambda: _answers(victim), "the gateway listens", 60)
         _warm(victim)
+        victim._files = victim.open_files()
         yield victim
     finally:
         process.terminate()
@@ -381,7 +387,34 @@ def test_slow_clients_are_given_up_and_hold_nobody_up(victim: Victim, start: byt
         held_s = list(pool.map(play, range(40)))
 
     assert max(held_s) < PATIENCE_S * 2 + 6
-    wait_until(lambda: len(os.listdir(f"/proc/{victim.process.pid}/fd")) < 40, "their connections are closed")
+    wait_until(lambda: victim.open_files() < 10, "their connections are closed")
+
+
+def test_who_reads_nothing_is_cut_off(victim: Victim) -> None:
+    task = {
+        "task_name": "triage.process_async",
+        "args": ["c"],
+        "kwargs": {"user_message": "oi"},
+        "metadata": {"x": "y" * 4_000},
+    }
+    bulk = {"tasks": [task] * 200}
+    assert httpx.post(f"{victim.url}/api/tasks/bulk", json=bulk, headers=victim.headers).status_code == 202
+    page = victim.head("GET /api/tasks?limit=200 HTTP/1.1") + b"\r\n"
+
+    def asks_and_reads_nothing() -> socket.socket:
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect(("127.0.0.1", victim.port))
+        connection.sendall(page * 20)
+        return connection
+
+    deaf = [asks_and_reads_nothing() for _ in range(10)]
+    try:
+        wait_until(lambda: victim.open_files() >= 10, "they are connected")
+        wait_until(lambda: victim.open_files() < 10, "they are cut off", PATIENCE_S * 4 + 10)
+    finally:
+        for connection in deaf:
+            connection.close()
 
 
 def test_who_is_too_slow_is_told_so(victim: Victim) -> None:
