@@ -16,7 +16,7 @@ from gateway.methods import resource
 from gateway.problems import RETRY_AFTER_S
 from gateway.requests import ReportRequest, query_number, read
 from gateway.services import services
-from gateway.tasks import ASK_AGAIN_S, links
+from gateway.tasks import SOON, links
 from middleware.dashboard import dashboard_app
 from tasks.api_keys import Identity
 from tasks.errors import NotFound, Unavailable
@@ -100,7 +100,7 @@ async def request_report(request: Request, identity: Identity) -> Response:
     submitted = await known.tasks.submit(await known.tasks.prepare([order]))
     task_id = submitted.task_ids[0]
     body = {"task_id": task_id, "status": "queued", "links": links(task_id)}
-    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", "Retry-After": str(ASK_AGAIN_S)})
+    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON})
 
 
 @needs("ops:read")

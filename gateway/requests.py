@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, cast
 from jiter import from_json
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gateway.problems import invalid
 from gateway.services import services
@@ -112,16 +112,24 @@ async def read_body(request: Request) -> bytes:
 
 async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The chunks of a body. Raises a 413 at the first byte too many, or at once where the length says it."""
-    too_large = HTTPException(413, f"The body may have at most {most} bytes.", {"Connection": "close"})
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
-        raise too_large
-    size = 0
-    async for chunk in request.stream():
+        raise _too_large(most)
+    size, is_more = 0, True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, is_more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > most:
-            raise too_large
-        yield chunk
+            raise _too_large(most)
+        if chunk:
+            yield chunk
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"The body may have at most {most} bytes.", {"Connection": "close"})
 
 
 async def read(request: Request, model: type[M]) -> M:
@@ -179,7 +187,8 @@ def _bound(tenant: str, route: str, key: str, request: bytes) -> Idempotency:
 
 def preferred_wait_s(request: Request) -> int | None:
     """`N` of `Prefer: wait=N` (RFC 7240), at most 60; the first one counts."""
-    for preference in ",".join(request.headers.getlist("prefer")).split(","):
+    given = request.headers.getlist("prefer")
+    for preference in ",".join(given).split(",") if given else ():
         name, _, value = preference.partition(";")[0].partition("=")
         number = value.strip().strip('"')
         if name.strip().lower() == "wait" and _is_number(number):

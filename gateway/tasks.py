@@ -49,6 +49,7 @@ from tasks.submission import NewTask, Order, check_priority
 PAGE = 50
 PAGE_AT_MOST = 200
 ASK_AGAIN_S = 1
+SOON = {"Retry-After": str(ASK_AGAIN_S)}
 BULK_FIELD = "tasks[{}]."
 
 
@@ -153,6 +154,8 @@ def _would_be(task: NewTask) -> dict[str, Any]:
 
 def _ask_again(*tasks: NewTask) -> dict[str, str]:
     """When it is worth a look whether the first of them has ended."""
+    if any(task.delay_ms is None and task.eta_ms is None for task in tasks):
+        return SOON
     now = now_ms()
     waits_ms = min((task.due_ms(now) or now) - now for task in tasks)
     return {"Retry-After": str(max(ASK_AGAIN_S, math.ceil(waits_ms / 1_000)))}
@@ -322,7 +325,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
     headers = {"ETag": entity_tag(task), **_replayed(moved)}
     if moved.verdict == "cancelled":
         return Json(shown(task), 200, headers)
-    return Json(shown(task), 202, {"Retry-After": str(ASK_AGAIN_S), **headers})
+    return Json(shown(task), 202, headers | SOON)
 
 
 @needs("tasks:write")
@@ -334,7 +337,7 @@ async def retry(request: Request, identity: Identity) -> Response:
         seen=seen_by(request),
         idempotency=idempotency_of_move(request, identity.tenant, Move.REQUEUE),
     )
-    return _accepted(task_id, State.QUEUED, 202, {"Retry-After": str(ASK_AGAIN_S), **_replayed(moved)})
+    return _accepted(task_id, State.QUEUED, 202, SOON | _replayed(moved))
 
 
 def _replayed(moved: Moved) -> dict[str, str]:

@@ -30,7 +30,7 @@ from tasks.ledger import (
 )
 from tasks.lifecycle import Move, Priority, State, allowed_from
 from tasks.reader import Reader, TaskFilter
-from tasks.record import Task
+from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.settings import Settings
 from tasks.standing import Outlook
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
@@ -151,9 +151,10 @@ class TaskService:
             raise InvalidInput.of("tasks", "must hold at least one task")
         arguments = submit_arguments(tasks, self.settings.max_waiting, idempotency, self.catalog)
         submitted = parse_submitted(await self._call("submit", *arguments))
-        # A call that was made again, because its answer was lost, finds what it has queued itself.
-        replayed = submitted.replayed and submitted.task_ids != tuple(task.task_id for task in tasks)
-        return replace(submitted, replayed=replayed)
+        if submitted.replayed and submitted.task_ids == tuple(task.task_id for task in tasks):
+            # A call that was made again, because its answer was lost, finds what it has queued itself.
+            return replace(submitted, replayed=False)
+        return submitted
 
     async def submitted_before(self, tenant: str, idempotency: Idempotency) -> Submitted | None:
         """What the same request has queued already; `None` where this key is new. Raises `IdempotencyMismatch`."""
@@ -169,8 +170,10 @@ class TaskService:
 
     async def get_task_status(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> Task:
         """The record as it stands now. Raises `NotFound`."""
-        task = await self.reader.task(task_id, tenant)
-        if task is None:
+        with redis_faults():
+            values = await self._caller.ask("HMGET", self._keys.of("task", id=task_id), *RECORD_FIELDS)
+        task = parse_task(task_id, values)
+        if task is None or task.tenant != tenant:
             raise NotFound("there is no such task")
         return task
 
