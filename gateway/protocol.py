@@ -75,6 +75,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._began_now = True
         self._body = 0
+        if self._awaits is Await.ANSWER:
+            # It comes before the answer to the one before: its time begins now.
+            self._since = self.loop.time()
         self._awaits = Await.HEAD
 
     def on_header(self, name: bytes, value: bytes) -> None:

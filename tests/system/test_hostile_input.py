@@ -470,6 +470,19 @@ def test_requests_in_a_row_are_all_answered(victim: Victim) -> None:
         sender.join()
 
 
+def test_a_request_that_begins_before_an_answer_has_its_own_time(victim: Victim) -> None:
+    body = b'{"task_name": "triage.process_async", "args": ["c"], "kwargs": {"user_message": "oi"}}'
+    waits = victim.head("POST /api/tasks/queue HTTP/1.1", Prefer="wait=5", Content_Length=str(len(body)))
+    following = victim.head("GET /healthz HTTP/1.1", Connection="close") + b"\r\n"
+    with victim.connect() as connection:
+        connection.sendall(waits + b"\r\n" + body)
+        time.sleep(5 - PATIENCE_S / 5)
+        connection.sendall(following[:10])
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 202")
+        connection.sendall(following[10:])
+        assert answer_of(connection).startswith(b"HTTP/1.1 200")
+
+
 def test_a_stream_outlives_the_patience_with_requests(victim: Victim) -> None:
     with victim.connect() as connection:
         connection.sendall(victim.head("GET /api/events HTTP/1.1") + b"\r\n")
