@@ -36,9 +36,11 @@ def has_it_already(request: Request, tag: str) -> bool:
 
 def seen_by(request: Request) -> str:
     """What `If-Match` binds a move to, as `cancel_task` takes it. A weak tag never matches, nor what is no tag."""
+    if "if-match" not in request.headers:
+        return UNCONDITIONAL
     given = _field(request, "if-match")
-    if given in ("", ANY):
-        return given or UNCONDITIONAL
+    if given == ANY:
+        return ANY
     versions = [text.partition(_POSITION)[0] for weak, text in _TAG.findall(given) if not weak]
     return ",".join(filter(_VERSION.fullmatch, versions)) or NONE_THAT_THERE_IS
 

@@ -144,7 +144,7 @@ def test_a_retry_is_bound_to_the_record_that_was_read(api: Client) -> None:
     assert tag(api, task_id) not in (queued, cancelled)
 
 
-@pytest.mark.parametrize("given", ['"1-0"', "W/{tag}", "{bare}", '","', '"*"', "nonsense", '"'])
+@pytest.mark.parametrize("given", ['"1-0"', "W/{tag}", "{bare}", '","', '"*"', "nonsense", '"', ""])
 def test_what_is_no_strong_tag_of_the_record_moves_nothing(api: Client, given: str) -> None:
     task_id = api.submit()
     now = tag(api, task_id)
