@@ -9,13 +9,20 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import cases, console, documents, events, operations, results, sessions, tasks
+from gateway import cases, console, documents, events, operations, problem_pages, results, sessions, tasks
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
 from tasks.settings import Settings
 
-EXPOSED = ("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy")
+ALLOWED = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "Last-Event-ID"),
+    "X-Request-ID",
+)
+EXPOSED = (
+    *("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    *("Idempotent-Replayed", "Preference-Applied"),
+)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -30,6 +37,7 @@ def create_app(settings: Settings) -> Starlette:
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
             *sessions.ROUTES,
+            *problem_pages.ROUTES,
             *console.ROUTES,
         ],
         middleware=_middleware(settings),
@@ -49,7 +57,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+                allow_headers=ALLOWED,
                 expose_headers=EXPOSED,
             )
         )

@@ -13,6 +13,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.bridge import Bridge
+from gateway.protocol import configure
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -59,13 +60,11 @@ def main(settings: Settings) -> int:
     # What lives as long as the process needn't be looked through at every collection, while requests wait.
     gc.collect()
     gc.freeze()
-    config = uvicorn.Config(
+    config = configure(
         app,
+        settings.request_timeout_s,
         host=settings.host,
         port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )

@@ -11,6 +11,7 @@ from tasks.api_keys import Identities
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
+from tasks.cursors import Cursors
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
@@ -25,6 +26,7 @@ class Services:
     identities: Identities
     reports: ReportShelf
     blobs: FolderBlobs
+    cursors: Cursors
     bridge: Bridge
     similar: SimilarCases
 
@@ -46,6 +48,7 @@ class Services:
             identities=identities,
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
+            cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities.known),
             similar=SimilarCases(client, settings),
         )

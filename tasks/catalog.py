@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tasks import payloads
-from tasks.errors import FieldError, InvalidInput
+from tasks.errors import MOST_LISTED, FieldError, InvalidInput
 from tasks.lifecycle import LANES, lane_name
 
 BATCH = "batch.process_cases"
@@ -66,6 +66,8 @@ class TaskSpec:
         try:
             return self.payload.model_validate(bound)
         except ValidationError as error:
+            if error.error_count() > MOST_LISTED:
+                raise InvalidInput.too_much("kwargs", error.error_count()) from None
             raise InvalidInput([_named(e, positions) for e in error.errors(include_url=False)]) from None
 
 

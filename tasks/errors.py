@@ -24,6 +24,10 @@ class FieldError:
     message: str
 
 
+MOST_LISTED = 500
+"""A longer list of faults helps nobody, and takes longer to write than the input to read."""
+
+
 class InvalidInput(DespachoError):
     """The caller's input is wrong and nothing was changed."""
 
@@ -34,6 +38,11 @@ class InvalidInput(DespachoError):
     @classmethod
     def of(cls, field: str, message: str) -> InvalidInput:
         return cls([FieldError(field, message)])
+
+    @classmethod
+    def too_much(cls, field: str, count: int) -> InvalidInput:
+        """Of an input with more faults than are listed."""
+        return cls.of(field, f"has {count} faults, too many to list: mend what they have in common, or send less")
 
 
 class NotFound(DespachoError):
@@ -54,7 +63,17 @@ class IllegalMove(DespachoError):
 
 
 class IdempotencyMismatch(DespachoError):
-    """The Idempotency-Key was used before, with another body."""
+    """The Idempotency-Key was used before, with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("the Idempotency-Key was used with another request; take a new key for a new request")
+
+
+class RecordChanged(DespachoError):
+    """The record is another one than the caller has seen; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the task has changed since it was read")
 
 
 class QueueFull(DespachoError):

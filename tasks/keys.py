@@ -51,6 +51,7 @@ KEYS: tuple[Key, ...] = (
     Key("ended", "ended:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
     Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
     Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
+    Key("cursor_key", "cursor_key", "string", "cursors", "32 bytes"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
     # Cases, documents, identity, reports.

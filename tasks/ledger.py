@@ -20,7 +20,15 @@ from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 from tasks import scripts
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
-from tasks.errors import IdempotencyMismatch, IllegalMove, InvalidInput, NotFound, QueueFull, Unavailable
+from tasks.errors import (
+    IdempotencyMismatch,
+    IllegalMove,
+    InvalidInput,
+    NotFound,
+    QueueFull,
+    RecordChanged,
+    Unavailable,
+)
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
 from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
@@ -77,11 +85,27 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """How a request that moves one task was answered: `cancelled`, `cancelling` or `queued`; `replayed` where it was
+    answered so before."""
+
+    verdict: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A digest of tenant, route and key, and the fingerprint of the body that came with it."""
+    """A digest of tenant, route and key, and the fingerprint of the request that came with it."""
 
     digest: str = ""
     fingerprint: str = ""
+
+    def arguments(self) -> list[str | int]:
+        return [self.digest, self.fingerprint, IDEMPOTENCY_TTL_MS]
+
+
+UNCONDITIONAL = ""
+"""What a caller has seen that makes no condition; else versions of the record joined by commas, or `*`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +174,7 @@ def submit_arguments(
     """The arguments of `submit`. Raises `InvalidInput` for a queue that nobody declared."""
     for task in tasks:
         catalog.check_queue(task.queue)
-    head: list[str | int] = [max_waiting, idempotency.digest, idempotency.fingerprint, IDEMPOTENCY_TTL_MS]
+    head: list[str | int] = [max_waiting, *idempotency.arguments()]
     return head + list(itertools.chain.from_iterable(task.arguments() for task in tasks))
 
 
@@ -158,7 +182,7 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
     """Reads the answer of `submit`; its refusals become errors."""
     verdict, *ids = (part.decode() for part in answer)
     if verdict == "mismatch":
-        raise IdempotencyMismatch("the Idempotency-Key was used with another body")
+        raise IdempotencyMismatch
     if verdict == "full":
         raise QueueFull(f"too many tasks are waiting in {ids[0]}")
     if verdict == "orphan":
@@ -166,14 +190,18 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
     return Submitted(tuple(ids), replayed=verdict == "replayed")
 
 
-def parse_move(move: Move, answer: list[bytes]) -> str:
+def parse_move(move: Move, answer: list[bytes]) -> Moved:
     """Reads the answer of `cancel` or `requeue`; its refusals become errors."""
     verdict, *rest = (part.decode() for part in answer)
     if verdict == "gone":
         raise NotFound("there is no such task")
     if verdict == "refused":
         raise IllegalMove(move.value, rest[0])
-    return verdict
+    if verdict == "changed":
+        raise RecordChanged
+    if verdict == "mismatch":
+        raise IdempotencyMismatch
+    return Moved(rest[0], replayed=True) if verdict == "replayed" else Moved(verdict)
 
 
 def _or_none(ms: int) -> int | None:
@@ -317,13 +345,14 @@ class Ledger:
     def cancel(self, task_id: str, tenant: str = ANY_TENANT) -> str:
         """`cancelled`, or `cancelling` where a worker must hear of it first. Raises `NotFound`, `IllegalMove`."""
         allowed = allowed_from(Move.CANCEL)
-        return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms))
+        wish = (task_id, tenant, allowed, self._retention_ms, UNCONDITIONAL, *Idempotency().arguments())
+        return parse_move(Move.CANCEL, self._call("cancel", *wish)).verdict
 
     def requeue(self, task_id: str, tenant: str = ANY_TENANT, *, held: bool = False) -> str:
         """Run a failed or cancelled task again, with fresh attempts. A child that is `held` waits until its parent
         draws it; one that isn't runs whatever became of its parent. Raises `NotFound`, `IllegalMove`."""
-        allowed, flag = allowed_from(Move.REQUEUE), "1" if held else ""
-        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed, flag))
+        wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments())
+        return parse_move(Move.REQUEUE, self._call("requeue", *wish, "1" if held else "")).verdict
 
     # ------------------------------------------------------------------------------------------ upkeep
 

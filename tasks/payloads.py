@@ -2,6 +2,8 @@
 
 Arguments may be given by position or by name; the order of a payload's fields is the order of its positional
 arguments.
+
+Of a sequence only the first item that is wrong is told: a body of a megabyte has room for half a million of them.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class Turn(Frozen):
         return self.role in ("client", "user")
 
 
-Conversation = Annotated[tuple[Turn, ...], Field(max_length=2_000)]
+Conversation = Annotated[tuple[Turn, ...], Field(max_length=2_000, fail_fast=True)]
 
 
 class Entity(Frozen):
@@ -158,7 +160,7 @@ class DocumentOptions(Frozen):
 
 class DocumentsPayload(Frozen):
     case_id: CaseId
-    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100)]
+    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100, fail_fast=True)]
     options: DocumentOptions = DocumentOptions()
 
 
@@ -200,11 +202,14 @@ class EmbeddingsPayload(Frozen):
     """Exactly one of `texts`, `case_id` and `document_ids` says what is embedded."""
 
     texts: (
-        Annotated[tuple[Annotated[str, Field(max_length=100_000)], ...], Field(min_length=1, max_length=10_000)]
+        Annotated[
+            tuple[Annotated[str, Field(max_length=100_000)], ...],
+            Field(min_length=1, max_length=10_000, fail_fast=True),
+        ]
         | None
     ) = None
     case_id: CaseId | None = None
-    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100)] | None = None
+    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100, fail_fast=True)] | None = None
     encoding_format: Literal["float", "base64"] = "float"
 
     @model_validator(mode="after")
@@ -250,14 +255,18 @@ class InlineCase(Frozen):
     case_id: CaseId
     conversation_history: Conversation = ()
     user_message: Annotated[str, Field(max_length=100_000)] | None = None
-    document_ids: Annotated[tuple[DocumentId, ...], Field(max_length=100)] = ()
+    document_ids: Annotated[tuple[DocumentId, ...], Field(max_length=100, fail_fast=True)] = ()
 
 
 class BatchPayload(Frozen):
     """Cases by id or with their conversation; one that is given twice is worked on once, as it was given first."""
 
-    cases: Annotated[tuple[CaseId | InlineCase, ...], Field(min_length=1, max_length=10_000)]
-    operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("triage", "documents", "embeddings")
+    cases: Annotated[tuple[CaseId | InlineCase, ...], Field(min_length=1, max_length=10_000, fail_fast=True)]
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=3, fail_fast=True)] = (
+        "triage",
+        "documents",
+        "embeddings",
+    )
     on_error: Literal["continue", "abort"] = Field(
         default="continue", description="`abort`: the first case that fails cancels those that have not begun."
     )

@@ -44,11 +44,12 @@ NAMES = (
     "expired",
     "expire",
     "forget",
+    "standing",
     "sweep",
     "keep_vector",
 )
 
-SHARED = ("prelude", "fetching", "chores", "astray")
+SHARED = ("prelude", "requests", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
@@ -163,18 +164,23 @@ class AsyncCaller:
         self._connection = connection
 
     async def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
-        """Call an operation; a server that doesn't have the library yet gets it. A broken connection is worth a
-        second call, a silent server is not: the caller waits."""
+        """Call an operation; a server that doesn't have the library yet gets it."""
         command = ("FCALL", function(name), 1, namespace, *arguments)
         try:
-            return await self._connection.call(*command)
-        except redis.ConnectionError:
-            return await self._connection.call(*command)
+            return await self.ask(*command)
         except redis.ResponseError as error:
             if not _is_missing(error):
                 raise
         await self._connection.call("FUNCTION", "LOAD", "REPLACE", library())
         return await self._connection.call(*command)
+
+    async def ask(self, *command: Any) -> Any:
+        """Send a command that may be sent twice. A broken connection is worth a second try, a silent server is not:
+        the caller waits."""
+        try:
+            return await self._connection.call(*command)
+        except redis.ConnectionError:
+            return await self._connection.call(*command)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     max_document_bytes: int = Field(
         default=50 << 20, ge=1_024, description="The largest document that is accepted (50 MiB)."
     )
+    request_timeout_s: float = Field(
+        default=20.0,
+        ge=0.1,
+        le=600,
+        description="How long a client may take to send a request; a large body may take longer.",
+    )
     inline_result_bytes: int = Field(
         default=64 << 10, ge=0, description="A larger result is kept in the blob store, not in Redis."
     )

@@ -1,16 +1,21 @@
 -- Takes a waiting task out, or asks the worker of a running one to stop it.
--- ARGV: id, tenant ('*': any), allowed states, retention in ms
--- Returns {'cancelled'}; {'cancelling'} where a worker has to be heard first; {'refused', status}; {'gone'}.
+-- ARGV: id, tenant ('*': any), allowed states, retention in ms, versions that the caller has seen ('' for no
+--       condition), idempotency digest or '', fingerprint of the request, idempotency TTL in ms
+-- Returns {'cancelled'}; {'cancelling'} where a worker has to be heard first; {'replayed', one of these} where the
+--         idempotency key had been used with the same request; {'mismatch'} with another one; {'refused', status};
+--         {'changed'} where the record is of none of these versions; {'gone'}.
 
-local id, tenant, states, retention = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local id, tenant, states, retention, seen, digest, fingerprint, ttl = unpack(ARGV, 1, 8)
 local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
-if not allowed(task, states) then return {'refused', task.status} end
+local hindered = hindrance(task, states, seen, digest, fingerprint)
+if hindered then return hindered end
 
 if task.status == 'running' and task.awaiting == '' then
   set(task, 'cancel', '1')
   save(task)
   redis.call('PUBLISH', key.control(), 'cancel ' .. id .. ' ' .. task.run)
+  remember_answer(task.tenant, digest, fingerprint, 'cancelling', ttl)
   return {'cancelling'}
 end
 
@@ -20,5 +25,6 @@ if not was_held then
   redis.call('LREM', key.lane(task.lane), 1, id)
   redis.call('HDEL', key.messages(task.lane), id)
 end
-cancelled(task, retention)
+cancelled(task, tonumber(retention))
+remember_answer(task.tenant, digest, fingerprint, 'cancelled', ttl)
 return {'cancelled'}

@@ -26,12 +26,11 @@ for i = FIRST, #ARGV, STRIDE do
 end
 
 local function remembered()
-  if digest == '' then return nil end
-  local known = redis.call('HMGET', key.idempotency(ARGV[FIRST + 4], digest), 'fingerprint', 'ids')
-  if not known[1] then return nil end
-  if known[1] ~= fingerprint then return {'mismatch'} end
+  local before = answered_before(ARGV[FIRST + 4], digest, fingerprint)
+  if before == nil then return nil end
+  if not before then return {'mismatch'} end
   local answer = {'replayed'}
-  for id in string.gmatch(known[2], '[^,]+') do answer[#answer + 1] = id end
+  for id in string.gmatch(before, '[^,]+') do answer[#answer + 1] = id end
   return answer
 end
 
@@ -111,9 +110,5 @@ for _, task in ipairs(tasks) do
   answer[#answer + 1] = task.id
 end
 for tenant in pairs(tenants) do redis.call('SADD', key.tenants(), tenant) end
-if digest ~= '' then
-  local remember = key.idempotency(ARGV[FIRST + 4], digest)
-  redis.call('HSET', remember, 'fingerprint', fingerprint, 'ids', table.concat(answer, ',', 2))
-  redis.call('PEXPIRE', remember, idempotency_ttl)
-end
+remember_answer(ARGV[FIRST + 4], digest, fingerprint, table.concat(answer, ',', 2), idempotency_ttl)
 return answer
