@@ -38,6 +38,7 @@ from tasks.lifecycle import State
 from tasks.reader import TaskFilter
 from tasks.record import Task
 from tasks.submission import check_priority
+from tasks.webhooks import delivery_log
 
 PAGE = 50
 PAGE_AT_MOST = 200
@@ -174,7 +175,10 @@ async def _beside(request: Request, identity: Identity, name: str, media_type: s
 @needs("tasks:read")
 async def log(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
-    return Json({"events": [event.as_log_entry() for event in task.events() if event.event != "progress"]})
+    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
+    for delivery in await services(request).reader.deliveries(task.task_id):
+        entries += delivery_log(delivery)
+    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
 
 
 @needs("tasks:read")

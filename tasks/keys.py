@@ -68,6 +68,10 @@ KEYS: tuple[Key, ...] = (
     Key("api_keys", "apikeys", "set", "api_keys", "10,000 members"),
     Key("session", "session:{digest}", "string", "api_keys", "TTL: 12 h"),
     Key("ticket", "ticket:{digest}", "hash", "api_keys", "TTL: 60 s, then 1 h from the first connect"),
+    Key("webhook_secret", "webhook_secret:{tenant}", "hash", "webhooks", "one per tenant"),
+    Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
+    Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
+    Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )

@@ -29,6 +29,7 @@ from tasks.reader import Reader, TaskFilter
 from tasks.record import Task
 from tasks.settings import Settings
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
+from tasks.webhooks import WebhookDesk
 
 CANCELLED_AT_ONCE = 200
 
@@ -45,6 +46,7 @@ class TaskService:
         self.catalog = catalog
         self.reader = Reader(client, settings, catalog)
         self.cases = CaseStore(client, settings)
+        self.webhooks = WebhookDesk(client, settings)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
@@ -75,8 +77,10 @@ class TaskService:
         metadata: Mapping[str, Any] | None = None,
         *,
         tenant: str = DEFAULT_TENANT,
+        callback_url: str | None = None,
     ) -> str:
-        """Queue one task and return its id. `countdown` is in seconds, at most 30 days.
+        """Queue one task and return its id. `countdown` is in seconds, at most 30 days; a webhook tells its end to
+        `callback_url`.
 
         Raises `InvalidInput`, which names the argument, `QueueFull` and `Unavailable`.
         """
@@ -90,6 +94,7 @@ class TaskService:
             retry_config=retry_config or {},
             metadata=metadata or {},
             tenant=tenant,
+            callback_url=callback_url,
         )
         submitted = await self.submit(await self.prepare([order]))
         return submitted.task_ids[0]
@@ -100,15 +105,32 @@ class TaskService:
         order's number in place of `{}`."""
         checked: list[NewTask] = []
         errors: list[FieldError] = []
+        callbacks = {(order.tenant, order.callback_url) for order in orders}
+        refused = await self._refused_callbacks(callbacks)
         for number, order in enumerate(orders):
+            faults = list(refused.get((order.tenant, order.callback_url), ()))
             try:
                 checked.append(await self._check(order))
             except InvalidInput as invalid:
-                start = prefix.format(number)
-                errors.extend(FieldError(start + fault.field, fault.message) for fault in invalid.errors)
+                faults = invalid.errors + faults
+            start = prefix.format(number)
+            errors.extend(FieldError(start + fault.field, fault.message) for fault in faults)
         if errors:
             raise InvalidInput(errors)
         return checked
+
+    async def _refused_callbacks(
+        self, callbacks: Iterable[tuple[str, str | None]]
+    ) -> dict[tuple[str, str | None], list[FieldError]]:
+        refused: dict[tuple[str, str | None], list[FieldError]] = {}
+        for tenant, url in callbacks:
+            if url is None:
+                continue
+            try:
+                await self.webhooks.check(tenant, url)
+            except InvalidInput as invalid:
+                refused[tenant, url] = invalid.errors
+        return refused
 
     async def _check(self, order: Order) -> NewTask:
         task = check(order, self.catalog)
