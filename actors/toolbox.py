@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
+from actors.engines.http.doors import Doors
 from actors.engines.http.usage import Meter, unmetered
 from actors.spending import Spending
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
 from tasks.settings import PREFIX, Settings
+from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from actors.engines.http.courier import Courier
     from actors.engines.http.exchange import Exchange
 
 
@@ -110,6 +113,19 @@ class Toolbox(Engines):
         self.ledger = ledger
         self.cases = CaseFile(ledger.client, settings)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.webhooks = Webhooks(ledger.client, settings)
+        self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
+
+    @cached_property
+    def courier(self) -> Courier:
+        """What sends webhooks."""
+        from actors.engines.http.courier import Courier
+
+        return Courier(self.settings.webhook_allowed_hosts)
+
+    def warm(self) -> None:
+        super().warm()
+        assert self.courier is not None
 
 
 def _unheard(percent: float, message: str) -> None:

@@ -287,7 +287,7 @@ def _is_recent(disabled_at: float | None) -> bool:
 # --------------------------------------------------------------------------------------------- in the log
 
 _TOLD_AS = {
-    "queued": "webhook_queued",
+    State.QUEUED: "webhook_queued",
     State.RETRYING: "webhook_retrying",
     State.SUCCEEDED: "webhook_delivered",
     State.FAILED: "webhook_given_up",
@@ -298,9 +298,12 @@ _TOLD_AS = {
 def delivery_log(delivery: Task) -> list[dict[str, Any]]:
     """What became of a delivery, as entries of the log of the task whose end it tells. Why an attempt failed is known
     of the last one."""
+    first, *others = delivery.events()
+    # That the time of a repeat has come says nothing new.
+    told = [event for event in others if event.event != State.QUEUED or "requeued" in event.extra]
     entries = [
         {**event.as_log_entry(), "event": _TOLD_AS[event.event], "webhook_id": delivery.task_id}
-        for event in delivery.events()
+        for event in (first, *told)
         if event.event in _TOLD_AS
     ]
     for entry in entries:
