@@ -286,7 +286,7 @@ def _is_recent(disabled_at: float | None) -> bool:
 
 # --------------------------------------------------------------------------------------------- in the log
 
-_TOLD_AS = {
+_TOLD_AS: dict[str, str] = {
     State.QUEUED: "webhook_queued",
     State.RETRYING: "webhook_retrying",
     State.SUCCEEDED: "webhook_delivered",
