@@ -72,7 +72,8 @@ def _send(run: Run, payload: WebhookPayload, callback: Callback, body: bytes, to
         "Content-Type": "application/json",
         **signed_headers(secrets, run.task_id, int(time.time()), body),
     }
-    with tools.webhook_doors.through(callback.place):
+    put_off_before = run.number - 1 - run.started.retries
+    with tools.webhook_doors.through(callback.place, put_off_before):
         return tools.courier.post(callback, headers, body, tools.settings.webhook_timeout_s)
 
 

@@ -38,7 +38,6 @@ from tasks.lifecycle import State
 from tasks.reader import TaskFilter
 from tasks.record import Task
 from tasks.submission import check_priority
-from tasks.webhooks import delivery_log
 
 PAGE = 50
 PAGE_AT_MOST = 200
@@ -176,8 +175,7 @@ async def _beside(request: Request, identity: Identity, name: str, media_type: s
 async def log(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
-    for delivery in await services(request).reader.deliveries(task.task_id):
-        entries += delivery_log(delivery)
+    entries += await services(request).tasks.webhooks.log_of(task.task_id)
     return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
 
 

@@ -28,9 +28,15 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("seq", "seq", "string", "every script that moves a task", "one number"),
-    Key("task", "task:{id}", "hash", "ledger", "TTL: retention after the end; waiting ones by max_waiting"),
+    Key(
+        "task",
+        "task:{id}",
+        "hash",
+        "ledger",
+        "TTL: retention after the end; waiting ones by max_waiting, webhooks by a million",
+    ),
     # The transport: Dramatiq's own layout, so that dramatiq-dashboard reads it.
-    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting"),
+    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting; a million webhooks"),
     Key("messages", "mq:{lane}.msgs", "hash", "ledger", "one field per waiting or running task"),
     Key("delayed_messages", "mq:{lane}.DQ.msgs", "hash", "ledger", "one field per delayed task"),
     Key("dead", "mq:{lane}.XQ", "zset", "ledger", "one member per failed task, leaves with its record"),

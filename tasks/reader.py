@@ -182,12 +182,6 @@ class Reader:
             members = await self.client.zrange(self.keys.of("children", id=parent_id), 0, -1)
         return [member.decode() for member in members]
 
-    async def deliveries(self, task_id: str) -> list[Task]:
-        """The webhooks that tell the ends of a task, oldest first."""
-        with redis_faults():
-            ids = await self.client.hget(self.keys.of("task", id=task_id), "deliveries")
-        return await self.tasks(ids.decode().split(",")) if ids else []
-
     async def payload(self, task_id: str) -> dict[str, Any]:
         with redis_faults():
             raw = await self.client.hget(self.keys.of("task", id=task_id), "payload")

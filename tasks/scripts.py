@@ -67,12 +67,17 @@ end
 """
 
 
+DELIVERIES_AT_MOST = 1_000_000
+"""Webhooks that may wait, so that receivers which are away never fill the server's memory."""
+
+
 def _delivery() -> str:
     """What the scripts must know of the task that delivers a webhook, as a table in Lua."""
     spec = CATALOG.get(WEBHOOK_TASK, internal=True)
     retry = spec.retry
     options = RunOptions(retry.max_retries, retry.min_backoff_s, retry.max_backoff_s, spec.timeout_s).encode()
-    return f"local DELIVERY = {{name = '{spec.name}', queue = '{spec.queue}', options = '{options}'}}"
+    names = f"name = '{spec.name}', queue = '{spec.queue}'"
+    return f"local DELIVERY = {{{names}, options = '{options}', most = {DELIVERIES_AT_MOST}}}"
 
 
 @cache

@@ -26,7 +26,7 @@ from tasks.errors import InvalidInput
 from tasks.keys import Keys
 from tasks.ledger import redis_faults
 from tasks.lifecycle import State
-from tasks.record import Task, error_as_json
+from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Task, error_as_json, parse_task
 from tasks.settings import Settings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105
@@ -111,6 +111,9 @@ class _Names:
 
     def old_secret(self, tenant: str) -> str:
         return self._keys.of("webhook_old_secret", tenant=tenant)
+
+    def task(self, task_id: str) -> str:
+        return self._keys.of("task", id=task_id)
 
     def disabled(self, tenant: str) -> str:
         return self._keys.of("webhook_disabled", tenant=tenant)
@@ -252,6 +255,24 @@ class WebhookDesk:
         if not has_secret:
             raise InvalidInput.of("callback_url", NO_KEY.format(tenant=tenant))
 
+    async def log_of(self, task_id: str) -> list[dict[str, Any]]:
+        """What became of the webhooks of a task, as entries of its log."""
+        names = self._names
+        with redis_faults():
+            ids, untold = await self._client.hmget(names.task(task_id), ["deliveries", "untold"])
+        entries = [untold_entry(int(untold))] if untold else []
+        if not ids:
+            return entries
+        known = ids.decode().split(",")
+        pipe = self._client.pipeline(transaction=False)
+        for delivery_id in known:
+            pipe.hmget(names.task(delivery_id), list(RECORD_FIELDS))
+        with redis_faults():
+            rows = await pipe.execute()
+        for delivery in map(parse_task, known, rows):
+            entries += delivery_log(delivery) if delivery is not None else ()
+        return entries
+
     async def read(self, tenant: str) -> WebhookSettings:
         pipe = self._client.pipeline(transaction=False)
         _ask(pipe, self._names, tenant)
@@ -293,6 +314,11 @@ _TOLD_AS: dict[str, str] = {
     State.FAILED: "webhook_given_up",
     State.CANCELLED: "webhook_cancelled",
 }
+
+
+def untold_entry(seq: int) -> dict[str, Any]:
+    """The latest end of a task that was told to nobody, because too many webhooks waited."""
+    return {"id": str(seq), "event": "webhook_dropped", "at": rfc3339(seq // SEQ_PER_MS), "reason": "too many wait"}
 
 
 def delivery_log(delivery: Task) -> list[dict[str, Any]]:

@@ -14,8 +14,6 @@ if task.status == 'running' and task.awaiting == '' then
   return {'cancelling'}
 end
 
-undelay(task)
-redis.call('LREM', key.lane(task.lane), 1, id)
-redis.call('HDEL', key.messages(task.lane), id)
+withdraw(task)
 cancelled(task, retention)
 return {'cancelled'}

@@ -249,6 +249,13 @@ local function settle(task, worker)
   redis.call('HDEL', key.messages(task.lane), task.id)
 end
 
+-- A waiting task leaves its lane, or the delayed ones.
+local function withdraw(task)
+  undelay(task)
+  redis.call('LREM', key.lane(task.lane), 1, task.id)
+  redis.call('HDEL', key.messages(task.lane), task.id)
+end
+
 local function bury(task)
   redis.call('ZADD', key.dead(task.lane), now(), task.id)
   redis.call('HSET', key.dead_messages(task.lane), task.id, ticket(task))
@@ -279,12 +286,15 @@ end
 
 -- The end of a task with a callback is told by a task of its own, queued in the same step: an end that is written has
 -- its delivery, and one alone. Its payload names the task and holds nothing of it. The end of what is to be
--- forgotten is told to nobody.
+-- forgotten is told to nobody, and where too many wait the record says so.
 function queue_delivery(task)
   if task.forget == '1' then return end
-  local seq = next_seq()
+  local seq, lane = next_seq(), DELIVERY.queue .. '.normal'
+  if redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane)) >= DELIVERY.most then
+    return set(task, 'untold', seq)
+  end
   local delivery = {id = new_id(task.id .. seq), status = 'queued', tenant = SYSTEM_TENANT, case = '', run = 0,
-    retries = 0, progress = 0, log = '', lane = DELIVERY.queue .. '.normal', written = {}, removed = {}}
+    retries = 0, progress = 0, log = '', lane = lane, written = {}, removed = {}}
   set(delivery, 'name', DELIVERY.name)
   set(delivery, 'queue', DELIVERY.queue)
   set(delivery, 'priority', 'normal')

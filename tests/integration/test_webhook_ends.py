@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import redis
 
+from tasks import scripts
 from tasks.catalog import CATALOG, WEBHOOK_TASK
 from tasks.ids import child_id, is_task_id
-from tasks.ledger import Hold, Ledger
+from tasks.ledger import Appetite, Hold, Ledger
 from tasks.lifecycle import lane_name
 from tasks.record import Task
 from tasks.settings import Settings
@@ -185,6 +186,52 @@ def test_a_task_without_a_callback_leaves_no_trace_of_webhooks(ledger: Ledger) -
     assert not deliveries(ledger)
     assert not list(ledger.client.scan_iter("*webhook*"))
     assert ledger.client.smembers(ledger.keys.of("tenants")) == {b"default"}
+
+
+def test_a_task_that_is_forgotten_takes_its_deliveries_along(ledger: Ledger) -> None:
+    run = submitted(ledger)
+    for _ in range(4):
+        ledger.cancel(run.task_id)
+        ledger.requeue(run.task_id)
+    ledger.cancel(run.task_id)
+    appetite = Appetite(WORKER, ("webhooks",), 4)
+    done, failed, retrying, sending = [started.hold for started in ledger.fetch(appetite)]
+    ledger.succeed(done, "{}")
+    ledger.fail(failed, ERROR)
+    ledger.retry(retrying, 60_000, ERROR)
+    assert len(named(ledger, run.task_id)) == 5
+
+    ledger._call("forget", run.task_id, "default")
+    while due := ledger.expired():
+        ledger.expire(due)
+
+    (left,) = list(ledger.client.scan_iter(ledger.keys.of("task", id="*")))
+    assert left == ledger.keys.of("task", id=sending.task_id).encode()
+    assert not ledger.client.exists(ledger.keys.of("lane", lane=LANE))
+    assert not ledger.client.zcard(ledger.keys.of("delayed"))
+    assert not ledger.client.zcard(ledger.keys.of("dead", lane=LANE))
+
+    ledger.succeed(sending, "{}")
+    ledger.expire(ledger.expired())
+    assert not list(ledger.client.scan_iter(ledger.keys.of("task", id="*")))
+
+
+def test_where_too_many_wait_the_record_says_so(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = (scripts._body, scripts.library_name, scripts.library, scripts.function)
+    monkeypatch.setattr(scripts, "DELIVERIES_AT_MOST", 2)
+    for each in cached:
+        each.cache_clear()
+    runs = [running(ledger) for _ in range(3)]
+
+    for run in runs:
+        ledger.succeed(run, "{}")
+
+    for each in cached:
+        each.cache_clear()
+    assert len(deliveries(ledger)) == 2
+    assert [len(named(ledger, run.task_id)) for run in runs] == [1, 1, 0]
+    assert ledger.client.hget(ledger.keys.of("task", id=runs[2].task_id), "untold")
+    assert status(ledger, runs[2].task_id) == "succeeded"
 
 
 def test_a_tenants_default_holds_for_what_is_submitted_from_then_on(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,9 +41,8 @@ TENANT = "acme"
 def swift(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Deliveries are repeated three times, at once."""
     cached = (scripts._body, scripts.library_name, scripts.library, scripts.function)
-    slow = scripts._delivery()
-    options = slow[slow.index("options = ") :]
-    monkeypatch.setattr(scripts, "_delivery", lambda: slow.replace(options, "options = '3,0.01,0.02,60'}"))
+    at_once = re.sub(r"options = '[^']*'", "options = '3,0.01,0.02,60'", scripts._delivery())
+    monkeypatch.setattr(scripts, "_delivery", lambda: at_once)
     for each in cached:
         each.cache_clear()
     yield
@@ -381,7 +381,27 @@ def test_without_a_secret_no_callback_is_taken(api: Client, url: str, webhooks: 
     assert "despacho webhooks secret --tenant acme" in answer.json()["errors"][0]["message"]
 
 
-def test_what_was_erased_meanwhile_is_told_to_nobody(
+def test_a_case_that_is_erased_takes_its_webhooks_along(
+    api: Client, trusted: Receiver, url: str, secret: str, deliveries: Of, client: redis.Redis
+) -> None:
+    api.put("/api/cases/case-1", json={"conversation_history": []})
+    task_id = api.submit(callback_url=f"{url}?of=marca-do-cliente", countdown=600)
+    api.delete(f"/api/tasks/{task_id}")
+    assert len(deliveries(task_id).ids) == 1
+
+    api.delete("/api/cases/case-1")
+
+    assert not client.exists(KEYS.of("lane", lane="webhooks.normal"))
+    assert all(b"marca-do-cliente" not in each for each in _everything(client))
+
+
+def _everything(client: redis.Redis) -> Iterator[bytes]:
+    for key in client.scan_iter():
+        if client.type(key) == b"hash":
+            yield from client.hvals(key)  # type: ignore[misc]
+
+
+def test_the_end_of_what_is_not_kept_any_more_is_told_to_nobody(
     api: Client,
     trusted: Receiver,
     url: str,
@@ -390,12 +410,10 @@ def test_what_was_erased_meanwhile_is_told_to_nobody(
     client: redis.Redis,
     request: pytest.FixtureRequest,
 ) -> None:
-    api.put("/api/cases/case-1", json={"conversation_history": []})
     task_id = api.submit(callback_url=url, countdown=600)
     api.delete(f"/api/tasks/{task_id}")
     (delivery_id,) = deliveries(task_id).ids
-    api.delete("/api/cases/case-1")
-    assert not client.exists(KEYS.of("task", id=task_id))
+    client.delete(KEYS.of("task", id=task_id))
 
     request.getfixturevalue("worker")
 

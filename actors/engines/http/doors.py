@@ -14,6 +14,7 @@ from time import monotonic
 from tasks.errors import NotNow
 
 AT_ONE_HOST = 2
+DOUBLED_AT_MOST = 6
 
 
 class Doors:
@@ -26,14 +27,15 @@ class Doors:
         self._out: dict[object, tuple[str, float]] = {}
 
     @contextmanager
-    def through(self, host: str) -> Iterator[None]:
-        """Raises `NotNow` where too many are out; whoever comes back later is not all at once."""
+    def through(self, host: str, put_off_before: int = 0) -> Iterator[None]:
+        """Raises `NotNow` where too many are out: later by twice as much each time that one was put off before, so
+        that a long row of them is not asked about all the time; at random, so that they don't come back at once."""
         me = object()
         # In first, counted then: of two that come at once, both may be too many, but never one too many be let out.
         self._out[me] = (host, self._clock())
         try:
             if not self._have_room(host):
-                raise NotNow(self._longest_s * random.uniform(0.5, 1.5))
+                raise NotNow(self._longest_s * 2.0 ** min(put_off_before, DOUBLED_AT_MOST) * random.uniform(0.5, 1.5))
             yield
         finally:
             self._out.pop(me, None)

@@ -26,6 +26,15 @@ def test_two_are_out_at_one_host_and_the_third_comes_later() -> None:
         pass
 
 
+@pytest.mark.parametrize(("before", "shortest", "longest"), [(1, 15, 45), (6, 480, 1_440), (1_000, 480, 1_440)])
+def test_who_was_put_off_before_is_put_off_for_longer(before: int, shortest: float, longest: float) -> None:
+    doors = Doors(1, 15)
+    with doors.through("a:443"):
+        with pytest.raises(NotNow) as later, doors.through("a:443", before):
+            pass
+        assert shortest <= later.value.after_s <= longest
+
+
 def test_so_many_are_out_in_all() -> None:
     doors = Doors(2, 15)
     with doors.through("a:443"), doors.through("b:443"):
