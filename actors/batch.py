@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 from actors.documents import analyze_all
-from actors.embeddings import client_text, embed
+from actors.embeddings import embed_case, keep_vector_of_triaged, result_of, version_of
 from actors.toolbox import Toolbox
 from actors.triage import conversation_of
 from middleware.run import Run
@@ -171,6 +171,7 @@ class _CaseWork:
     def __init__(self, run: Run, payload: BatchCasePayload, tools: Toolbox) -> None:
         self._run, self._payload, self._tools = run, payload, tools
         self._reference = payload.reference_date or tools.today()
+        self._version = version_of(run, payload.case_id, tools)
         self._document_ids = self._find_documents()
         self._conversation = self._find_conversation()
 
@@ -210,9 +211,15 @@ class _CaseWork:
     def triage(self) -> TriageResult | None:
         if not self._wanted("triage") or not self._conversation:
             return None
-        return self._tools.triage.triage(self._payload.case_id, self._conversation, self._reference, self._run.report)
+        case_id = self._payload.case_id
+        result = self._tools.triage.triage(case_id, self._conversation, self._reference, self._run.report)
+        if not self._wanted("embeddings"):
+            keep_vector_of_triaged(self._run, case_id, self._version, self._conversation, self._tools)
+        return result
 
     def embeddings(self) -> EmbeddingsResult | None:
         if not self._wanted("embeddings") or not self._conversation:
             return None
-        return embed([client_text(self._conversation)], "base64", self._tools, self._run.report)
+        run, case_id, tools = self._run, self._payload.case_id, self._tools
+        made = embed_case(run, case_id, self._version, self._conversation, tools, run.report)
+        return result_of(made, "base64")

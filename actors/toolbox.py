@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
+from actors.engines.embeddings.cache import Cached, VectorCache, Whose, nobodys
+from actors.engines.embeddings.joined import Joined
 from actors.engines.http.doors import Doors
 from actors.engines.http.usage import Meter, unmetered
 from actors.spending import Spending
+from middleware.run import current_run
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
 from tasks.settings import PREFIX, Settings
+from tasks.vectors import VectorFile
 from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -27,11 +31,13 @@ if TYPE_CHECKING:
 
 class Engines:
     """The engines that the settings name; all of them may be used from several threads. `meter` is told what
-    providers count."""
+    providers count; `whose` says which tenant's text is being read, so that its vector is remembered."""
 
-    def __init__(self, settings: Settings, meter: Meter = unmetered) -> None:
+    def __init__(self, settings: Settings, meter: Meter = unmetered, whose: Whose = nobodys) -> None:
         self.settings = settings
+        self.vector_cache = VectorCache(settings.embeddings_cache)
         self._meter = meter
+        self._whose = whose
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
@@ -41,7 +47,7 @@ class Engines:
             return self.local_embeddings
         from actors.engines.http.embeddings import HttpEmbeddings
 
-        return HttpEmbeddings(exchange)
+        return self._cached(HttpEmbeddings(exchange))
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -50,7 +56,13 @@ class Engines:
             return self._encoder
         from actors.engines.embeddings.nano import NanoEmbeddings
 
-        return NanoEmbeddings()
+        return self._cached(NanoEmbeddings())
+
+    @property
+    def triage_embeds_alike(self) -> bool:
+        """Whether embeddings are made by the engine that the triage reads with: then what one has read, the other
+        has for nothing."""
+        return self.embeddings is self._encoder
 
     @cached_property
     def triage(self) -> TriageEngine:
@@ -70,7 +82,10 @@ class Engines:
         """What the weights of the local triage were trained on, whatever else makes embeddings."""
         from actors.engines.embeddings.local import LocalEmbeddings
 
-        return LocalEmbeddings()
+        return self._cached(Joined(LocalEmbeddings()))
+
+    def _cached(self, engine: EmbeddingEngine) -> EmbeddingEngine:
+        return Cached(engine, self.vector_cache, self._whose)
 
     def _exchange(self, kind: Literal["llm", "embeddings"]) -> Exchange | None:
         settings = self.settings
@@ -109,9 +124,10 @@ class Toolbox(Engines):
     """The tools of one worker process: its engines, and what they work on."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        super().__init__(settings, Spending(ledger))
+        super().__init__(settings, Spending(ledger), _tenant_of_run)
         self.ledger = ledger
         self.cases = CaseFile(ledger.client, settings)
+        self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
         self.webhooks = Webhooks(ledger.client, settings)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
@@ -126,6 +142,11 @@ class Toolbox(Engines):
     def warm(self) -> None:
         super().warm()
         assert self.courier is not None
+
+
+def _tenant_of_run() -> str | None:
+    run = current_run()
+    return None if run is None else run.tenant
 
 
 def _unheard(percent: float, message: str) -> None:

@@ -23,6 +23,7 @@ from tasks.errors import (
     IllegalMove,
     InvalidInput,
     NotFound,
+    NoVector,
     QueueFull,
     Unavailable,
 )
@@ -43,6 +44,7 @@ class Kind:
 KINDS: dict[type[Exception], Kind] = {
     InvalidInput: Kind("invalid-input", 422, "The request is not valid"),
     NotFound: Kind("not-found", 404, "There is no such thing"),
+    NoVector: Kind("no-vector", 409, "The case can't be compared yet"),
     IllegalMove: Kind("conflict", 409, "The task's state does not allow this"),
     IdempotencyMismatch: Kind("idempotency-mismatch", 422, "The Idempotency-Key was used with another body"),
     QueueFull: Kind("queue-full", 503, "Too many tasks are waiting"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 from types import FrameType
 
@@ -41,6 +42,8 @@ class Server(uvicorn.Server):
 
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
+    # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app = create_app(settings)
     # What lives as long as the process needn't be looked through at every collection, while requests wait.
     gc.collect()

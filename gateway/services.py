@@ -15,6 +15,7 @@ from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
 from tasks.settings import Settings
+from tasks.similar import SimilarCases
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Services:
     reports: ReportShelf
     blobs: FolderBlobs
     bridge: Bridge
+    similar: SimilarCases
 
     @property
     def reader(self) -> Reader:
@@ -45,6 +47,7 @@ class Services:
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
             bridge=Bridge(settings, identities.known),
+            similar=SimilarCases(client, settings),
         )
 
     async def close(self) -> None:

@@ -40,6 +40,10 @@ class NotFound(DespachoError):
     """There is no such thing for this tenant, whether or not another tenant has it."""
 
 
+class NoVector(DespachoError):
+    """The case is there, but nothing that tells its meaning has been kept yet."""
+
+
 class IllegalMove(DespachoError):
     """The task is in a state from which this move is not allowed."""
 

@@ -67,6 +67,13 @@ KEYS: tuple[Key, ...] = (
         "cases",
         "TTL: case_retention; 1,000 members",
     ),
+    Key(
+        "case_vectors",
+        "case_vectors:{tenant}",
+        "zset",
+        "ledger, cases",
+        "TTL: case_retention; one member per case with a vector, those of expired cases leave as others come",
+    ),
     Key("document", "document:{tenant}:{id}", "hash", "cases", "TTL: case_retention"),
     Key("blob_users", "blob:{tenant}:{digest}", "set", "cases", "TTL: case_retention"),
     Key("blob_guard", "blob_guard:{tenant}:{digest}", "string", "cases", "TTL: 30 s"),

@@ -351,6 +351,15 @@ class Ledger:
         parts = ((hold.lane, hold.task_id, hold.run) for hold in lost)
         return int(self._call("reclaim", worker, self._retention_ms, *itertools.chain.from_iterable(parts)))
 
+    # ------------------------------------------------------------------------------------------ vectors
+
+    def keep_vector(self, tenant: str, case_id: str, version: str, model: str, vector: bytes) -> bool:
+        """Keep a case's vector with the case; false where it holds another conversation by now, or is gone."""
+        arguments = (tenant, case_id, version, model, vector, self._settings.case_retention_s)
+        return bool(self._call("keep_vector", *arguments) == b"kept")
+
+    # ------------------------------------------------------------------------------------------ reading
+
     def tasks(self, task_ids: Sequence[str]) -> list[Task]:
         """The records of these ids, in their order; those that are gone are left out."""
         pipe = self.client.pipeline(transaction=False)

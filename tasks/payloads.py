@@ -212,13 +212,29 @@ class EmbeddingsPayload(Frozen):
         return self
 
 
+Vector = tuple[float, ...] | str
+
+
+class TextChunk(Frozen):
+    """A piece of a long text, from the character `start` up to and without `end`, and its vector."""
+
+    start: int
+    end: int
+    embedding: Vector
+
+
 class EmbeddingsResult(Frozen):
-    """Vectors of unit length, one per text, as lists of floats or as base64 of little-endian float32."""
+    """Vectors of unit length, one per text, as lists of floats or as base64 of little-endian float32.
+
+    A text longer than an engine reads well is cut into chunks, and its vector is the mean of theirs, weighted by
+    their length. `chunks` has an entry per text, `null` for one that is a single chunk, and is `null` where all are.
+    """
 
     model: str
     dimensions: int
     count: int
-    embeddings: tuple[tuple[float, ...] | str, ...] | None = None
+    embeddings: tuple[Vector, ...] | None = None
+    chunks: tuple[tuple[TextChunk, ...] | None, ...] | None = None
     embeddings_url: str | None = None
 
 

@@ -47,12 +47,15 @@ NAMES = (
     "expire",
     "forget",
     "sweep",
+    "keep_vector",
 )
 
 SHARED = ("prelude", "fetching", "chores", "astray")
 
 _FRAME = """
--- A server whose memory is full refuses new tasks, and lets the running ones end.
+-- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
+local NEEDS_ROOM = {submit = true, keep_vector = true}
+
 local function register(name, body)
   local function call(keys, arguments)
     begin(keys[1])
@@ -61,7 +64,7 @@ local function register(name, body)
     if not done then error(answer, 0) end
     return answer
   end
-  local flags = name == 'submit' and {} or {'allow-oom'}
+  local flags = NEEDS_ROOM[name] and {} or {'allow-oom'}
   redis.register_function{function_name = '@LIBRARY@_' .. name, callback = call, flags = flags}
 end
 """

@@ -161,6 +161,19 @@ class Settings(BaseSettings):
         description="How long it is left alone, and how long after a probe that failed.",
     )
 
+    embeddings_cache: int = Field(
+        default=5_000,
+        ge=0,
+        le=1_000_000,
+        description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
+    )
+
+    similar_memory_bytes: int = Field(
+        default=256 << 20,
+        ge=0,
+        description="Memory that a gateway may fill with vectors of tenants who asked for similar cases (256 MiB).",
+    )
+
     @field_validator("llm_key", "embeddings_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:

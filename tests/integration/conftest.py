@@ -36,9 +36,8 @@ class Gateway:
         self.port = 0
 
     def start(self) -> None:
-        config = uvicorn.Config(
-            create_app(self.settings), port=self.port, log_config=None, timeout_graceful_shutdown=1
-        )
+        self.app = create_app(self.settings)
+        config = uvicorn.Config(self.app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
         self._thread.start()

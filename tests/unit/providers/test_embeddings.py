@@ -109,6 +109,23 @@ def test_a_failed_provider_fails_the_task_unless_a_fallback_is_allowed(
     assert KEY not in repr(strict)
 
 
+def test_a_provider_is_asked_for_chunks_that_it_can_read(
+    fake: FakeProvider, client: redis.Redis, settings: Settings
+) -> None:
+    fake.replies = [lengths]
+    far = settings.model_copy(update={"embeddings_url": fake.url, "embeddings_model": "far"})
+    texts = ["", "palavra " * 10_000, "x" * 100_000, "\ud800"]
+
+    result = embed(texts, "float", Toolbox(Ledger(client, far), far), unheard)
+
+    asked = [text for question in fake.asked for text in question["input"]]
+    assert all(0 < len(text) <= 500 for text in asked)
+    assert result.embeddings is not None
+    assert len(result.embeddings) == 4
+    assert result.chunks is not None
+    assert [len(chunks or ()) > 1 for chunks in result.chunks] == [False, True, True, False]
+
+
 def test_settings_that_make_no_provider_stop_the_start() -> None:
     with pytest.raises(SettingsError, match="DESPACHO_LLM_MODEL is missing"):
         Settings.load(llm_url="http://llm.example/v1")
