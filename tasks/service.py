@@ -105,10 +105,10 @@ class TaskService:
         order's number in place of `{}`."""
         checked: list[NewTask] = []
         errors: list[FieldError] = []
-        callbacks = {(order.tenant, order.callback_url) for order in orders}
-        refused = await self._refused_callbacks(callbacks)
+        callbacks = {(order.tenant, order.callback_url) for order in orders if order.callback_url is not None}
+        refused = await self.webhooks.refused(callbacks)
         for number, order in enumerate(orders):
-            faults = list(refused.get((order.tenant, order.callback_url), ()))
+            faults = refused.get((order.tenant, order.callback_url or ""), [])
             try:
                 checked.append(await self._check(order))
             except InvalidInput as invalid:
@@ -118,19 +118,6 @@ class TaskService:
         if errors:
             raise InvalidInput(errors)
         return checked
-
-    async def _refused_callbacks(
-        self, callbacks: Iterable[tuple[str, str | None]]
-    ) -> dict[tuple[str, str | None], list[FieldError]]:
-        refused: dict[tuple[str, str | None], list[FieldError]] = {}
-        for tenant, url in callbacks:
-            if url is None:
-                continue
-            try:
-                await self.webhooks.check(tenant, url)
-            except InvalidInput as invalid:
-                refused[tenant, url] = invalid.errors
-        return refused
 
     async def _check(self, order: Order) -> NewTask:
         task = check(order, self.catalog)

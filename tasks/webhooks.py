@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from tasks.api_keys import TENANT
 from tasks.callbacks import check_callback
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
-from tasks.errors import InvalidInput
+from tasks.errors import FieldError, InvalidInput
 from tasks.keys import Keys
 from tasks.ledger import redis_faults
 from tasks.lifecycle import State
@@ -36,6 +36,7 @@ OLD_SECRET_MS = 24 * 3_600_000
 DISABLED_MS = 30 * 86_400_000
 DISABLED_AT_MOST = 1_000
 NO_KEY = "needs a secret that signs webhooks; have one made with `despacho webhooks secret --tenant {tenant}`"
+DISABLED = "is disabled, because its server answered 410 Gone; have it enabled with `despacho webhooks enable`"
 _SIGNED_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -239,21 +240,34 @@ class WebhookDesk:
         self._settings = settings
         self._names = _Names(settings)
 
-    async def check(self, tenant: str, url: str) -> None:
-        """Whether a task of this tenant may have this callback. Raises `InvalidInput` with the remedy."""
-        check_callback(url, self._settings.webhook_allowed_hosts)
+    async def refused(self, callbacks: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[FieldError]]:
+        """Which of these, each a tenant and an address, no task may have; each with what is wrong and the remedy."""
+        refused: dict[tuple[str, str], list[FieldError]] = {}
+        asked: list[tuple[str, str]] = []
+        for tenant, url in callbacks:
+            try:
+                check_callback(url, self._settings.webhook_allowed_hosts)
+                asked.append((tenant, url))
+            except InvalidInput as invalid:
+                refused[tenant, url] = invalid.errors
+        if asked:
+            refused |= await self._unfit(asked)
+        return refused
+
+    async def _unfit(self, callbacks: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[FieldError]]:
         pipe = self._client.pipeline(transaction=False)
-        pipe.zscore(self._names.disabled(tenant), url)
-        pipe.exists(self._names.secret(tenant))
+        for tenant, url in callbacks:
+            pipe.zscore(self._names.disabled(tenant), url)
+            pipe.exists(self._names.secret(tenant))
         with redis_faults():
-            disabled_at, has_secret = await pipe.execute()
-        if _is_recent(disabled_at):
-            raise InvalidInput.of(
-                "callback_url",
-                "is disabled, because its server answered 410 Gone; have it enabled with `despacho webhooks enable`",
-            )
-        if not has_secret:
-            raise InvalidInput.of("callback_url", NO_KEY.format(tenant=tenant))
+            answers = await pipe.execute()
+        unfit = {}
+        for (tenant, url), disabled_at, has_secret in zip(callbacks, answers[::2], answers[1::2], strict=True):
+            if _is_recent(disabled_at):
+                unfit[tenant, url] = [FieldError("callback_url", DISABLED)]
+            elif not has_secret:
+                unfit[tenant, url] = [FieldError("callback_url", NO_KEY.format(tenant=tenant))]
+        return unfit
 
     async def log_of(self, task_id: str) -> list[dict[str, Any]]:
         """What became of the webhooks of a task, as entries of its log."""

@@ -14,7 +14,9 @@ from time import monotonic
 from tasks.errors import NotNow
 
 AT_ONE_HOST = 2
-DOUBLED_AT_MOST = 6
+FIRST_WAIT_S = 0.5
+DOUBLED_AT_MOST = 11
+"""Up to some 17 minutes."""
 
 
 class Doors:
@@ -28,14 +30,15 @@ class Doors:
 
     @contextmanager
     def through(self, host: str, put_off_before: int = 0) -> Iterator[None]:
-        """Raises `NotNow` where too many are out: later by twice as much each time that one was put off before, so
-        that a long row of them is not asked about all the time; at random, so that they don't come back at once."""
+        """Raises `NotNow` where too many are out: half a second later, and twice as much each time that one was
+        put off before, so that a long row before a slow receiver is not looked at all the time; at random, so that
+        they don't come back at once."""
         me = object()
         # In first, counted then: of two that come at once, both may be too many, but never one too many be let out.
         self._out[me] = (host, self._clock())
         try:
             if not self._have_room(host):
-                raise NotNow(self._longest_s * 2.0 ** min(put_off_before, DOUBLED_AT_MOST) * random.uniform(0.5, 1.5))
+                raise NotNow(FIRST_WAIT_S * 2.0 ** min(put_off_before, DOUBLED_AT_MOST) * random.uniform(0.5, 1.5))
             yield
         finally:
             self._out.pop(me, None)
