@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -174,6 +175,26 @@ def test_the_end_of_a_task_is_told_thin_and_signed(
     assert names([queued, delivered]) == ["queued", "delivered"]
     assert queued["webhook_id"] == delivered["webhook_id"] == received.id
     assert (delivered["attempt"], delivered["http_status"]) == (1, 200)
+
+
+def test_nothing_of_an_address_is_logged(
+    api: Client,
+    worker: LaneWorker,
+    trusted: Receiver,
+    url: str,
+    secret: str,
+    deliveries: Of,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    trusted.replies = [replies.status(500), replies.reset, replies.status(200)]
+
+    deliveries(api.submit(callback_url=f"{url}?token=segredo-do-cliente")).become("succeeded")
+
+    assert "segredo-do-cliente" in trusted.received[0].path
+    assert "retries.py" in {record.filename for record in caplog.records}
+    assert not any("segredo-do-cliente" in record.getMessage() for record in caplog.records)
+    assert secret not in caplog.text
 
 
 def test_a_failed_task_is_told_without_its_error(

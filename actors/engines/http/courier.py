@@ -27,6 +27,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 CONNECT_S = 5.0
 ADDRESSES_AT_MOST = 4
+RESOLVING_AT_MOST = 32
 READ_AT_MOST = 4_096
 READ_WITHIN_S = 1.0
 """An answer's body is of no use; a little of it is read, so that a well-behaved receiver can finish its sentence."""
@@ -52,9 +53,9 @@ async def resolved(host: str, port: int) -> Sequence[str]:
 
 @cache
 def outside_errands() -> Errands:
-    """A loop of their own, whose threads may be kept by a name server that takes its time: others are not to wait
-    for that. To be asked for before runs begin."""
-    return Errands()
+    """A loop of their own, with threads enough for name servers that outlast the deadlines of those who ask: nobody
+    else is to wait for that. To be asked for before runs begin."""
+    return Errands(RESOLVING_AT_MOST)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from time import monotonic
 
 import httpx
@@ -202,6 +204,25 @@ def test_the_next_address_is_tried_where_nobody_answers_at_the_first(
     callback = to(receiver)
 
     assert send(courier(ca, callback, Names(["127.0.0.9", "127.0.0.1"])), callback).status == 200
+
+
+def test_name_servers_that_take_their_time_hold_up_nobody_else(
+    receiver: Receiver, ca: tuple[trustme.CA, Path]
+) -> None:
+    released = Event()
+
+    async def stuck(host: str, port: int) -> Sequence[str]:
+        await asyncio.get_running_loop().run_in_executor(None, released.wait, 30)
+        return []
+
+    slow, callback = Courier((), stuck, trusting(ca[1])), to(receiver)
+    try:
+        for _ in range(12):
+            assert fails(slow, callback, 0.01) == "timeout"
+        by_the_system = Courier((f"localhost:{receiver.port}",), tls=trusting(ca[1]))
+        assert "certificate" in fails(by_the_system, to(receiver, host="localhost"), 2)
+    finally:
+        released.set()
 
 
 def test_nobody_at_any_address_is_told(ca: tuple[trustme.CA, Path]) -> None:
