@@ -55,6 +55,7 @@ class Receiver:
     def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.replies: list[Reply] = [status(200)]
         self.received: list[Received] = []
+        self.sent = 0
         self.released = Event()
         self._server = ThreadingHTTPServer((host, port), type("Bound", (Handler,), {"receiver": self}))
         self._server.daemon_threads = True
@@ -162,6 +163,7 @@ def huge_body(handler: Handler) -> None:
     handler.send(200, length=1 << 40)
     while not handler.receiver.released.is_set():
         handler.wfile.write(b" " * 65_536)
+        handler.receiver.sent += 65_536
 
 
 def cut_in_the_body(handler: Handler) -> None:

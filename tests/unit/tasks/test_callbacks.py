@@ -90,6 +90,7 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 @example("08.8.8.8")
 @example(" 8.8.8.8")
 @example("")
+@example("2606:4700::1111%eth0")
 def test_what_is_no_address_is_not_public(text: str) -> None:
     assert not is_public(text)
 

@@ -136,6 +136,17 @@ def test_what_follows_the_status_changes_nothing_and_is_hardly_read(
     assert monotonic() - began < LIMIT_S + LATE_S
 
 
+def test_of_a_huge_body_no_more_is_read_than_what_the_sockets_hold(
+    receiver: Receiver, ca: tuple[trustme.CA, Path]
+) -> None:
+    receiver.replies = [replies.huge_body]
+    callback = to(receiver)
+
+    send(courier(ca, callback), callback)
+
+    assert receiver.sent < 16 << 20
+
+
 @pytest.mark.parametrize(
     "reply", [replies.huge_headers, replies.nonsense, replies.reset], ids=lambda reply: reply.__name__
 )
