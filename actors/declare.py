@@ -43,7 +43,7 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
         try:
             result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
-                _keep_result(run, result, tools)
+                keep_result(run, result, tools)
         finally:
             # Before anything outside of the actor runs: an interrupt in there could leave a lock behind, such as
             # that of a log handler.
@@ -63,8 +63,9 @@ def _payload(spec: TaskSpec, run: Run) -> BaseModel:
         raise PermanentFailure(f"the payload is not valid for this release: {fields}") from None
 
 
-def _keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
-    """A small result goes into the record, a large one into the blob store."""
+def keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
+    """A small result goes into the record, a large one into the blob store: with the end of the run, also where it
+    raises after this."""
     text = result.model_dump_json()
     if len(text.encode()) <= tools.settings.inline_result_bytes:
         run.result = text

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import cases, console, documents, events, operations, sessions, tasks, webhooks
+from gateway import cases, console, documents, events, operations, results, sessions, tasks, webhooks
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -23,6 +23,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             *tasks.ROUTES,
+            *results.ROUTES,
             *events.ROUTES,
             *cases.ROUTES,
             *documents.ROUTES,

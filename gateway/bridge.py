@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import redis
 
@@ -26,6 +26,7 @@ from tasks.known_keys import KnownKeys
 from tasks.record import Event, parse_message
 from tasks.settings import Settings
 
+W = TypeVar("W", bound="Watcher")
 log = logging.getLogger(__name__)
 SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
@@ -58,6 +59,9 @@ class Frame:
         return encode(self.event, case_event_name(self.event))
 
 
+NEWS: Final = _Signal()
+"""Something happened; what it was, the watcher looks up by itself."""
+
 Item = Frame | _Signal
 
 
@@ -79,6 +83,19 @@ class Watcher:
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(CLOSED)
+
+
+@dataclass(eq=False)
+class Nudged(Watcher):
+    """For a stream that looks up what is new by itself: however much happens before it looks, it is told once, so it
+    may be as slow as it likes."""
+
+    closed: bool = False
+
+    def offer(self, item: Item) -> None:
+        self.closed = self.closed or item is CLOSED
+        if self.queue.empty():
+            self.queue.put_nowait(NEWS)
 
 
 @dataclass(eq=False)
@@ -131,7 +148,12 @@ class Bridge:
 
         Raises `Unavailable` where it doesn't in time.
         """
-        watcher = Watcher(name)
+        async with self.watch_with(Watcher(name)) as watcher:
+            yield watcher
+
+    @asynccontextmanager
+    async def watch_with(self, watcher: W) -> AsyncIterator[W]:
+        """The same with a watcher of one's own. Raises `Unavailable`."""
         try:
             await self._until_heard(await self._join(watcher))
             if self._closed:
@@ -160,14 +182,16 @@ class Bridge:
 
     async def _until_heard(self, channel: _Channel) -> None:
         try:
-            await asyncio.wait_for(channel.heard.wait(), ACKNOWLEDGED_WITHIN_S)
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                await channel.heard.wait()
         except TimeoutError:
             raise Unavailable("the subscription was not acknowledged") from None
 
     async def is_heard_again(self, watcher: Watcher, within_s: float) -> bool:
         """Wait until a channel that had a gap is heard again; false where that takes longer."""
         try:
-            await asyncio.wait_for(self._channels[watcher.channel].heard.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._channels[watcher.channel].heard.wait()
         except TimeoutError:
             return False
         return True
@@ -232,7 +256,7 @@ class Bridge:
         elif kind == SUBSCRIBE and self._leaving[name] <= 0:
             channel.heard.set()
         elif kind == "message":
-            channel.hand_out(Frame(parse_message(message["data"])))
+            channel.hand_out(Frame(parse_message(message["data"])) if message["data"] else NEWS)
 
     def _hear_of_keys(self, kind: str, data: Any) -> None:
         if kind == SUBSCRIBE:

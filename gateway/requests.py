@@ -167,14 +167,24 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 6
 
 
-def query_number(request: Request, name: str, default: int, most: int) -> int:
-    """A whole number from 1 to `most` in the query. Raises `InvalidInput`."""
+def query_number(request: Request, name: str, default: int, most: int, *, least: int = 1) -> int:
+    """A whole number from `least` to `most` in the query. Raises `InvalidInput`."""
     raw = request.query_params.get(name)
     if raw is None:
         return default
-    if not _is_number(raw) or not 1 <= int(raw) <= most:
-        raise InvalidInput.of(name, f"must be a whole number from 1 to {most}")
+    if not _is_number(raw) or not least <= int(raw) <= most:
+        raise InvalidInput.of(name, f"must be a whole number from {least} to {most}")
     return int(raw)
+
+
+def query_flag(request: Request, name: str, *, default: bool) -> bool:
+    """`true` or `false` in the query. Raises `InvalidInput`."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return default
+    if raw not in ("true", "false"):
+        raise InvalidInput.of(name, "must be true or false")
+    return raw == "true"
 
 
 def query_time_ms(request: Request, name: str) -> int | None:

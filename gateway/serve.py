@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 from types import FrameType
@@ -40,10 +41,20 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _say_nothing_of_cut_streams() -> None:
+    """A stream that can't be finished is cut on purpose, so that its client knows; uvicorn takes that for a fault."""
+
+    def is_worth_telling(record: logging.LogRecord) -> bool:
+        return "without completing response" not in record.getMessage()
+
+    logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
+
+
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
     # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _say_nothing_of_cut_streams()
     app = create_app(settings)
     # What lives as long as the process needn't be looked through at every collection, while requests wait.
     gc.collect()

@@ -30,8 +30,8 @@ from gateway.requests import (
 )
 from gateway.services import Services, services
 from tasks.api_keys import Identity
-from tasks.blobs import EMBEDDINGS_FILE, LINES_FILE, result_place
-from tasks.catalog import TaskSpec
+from tasks.blobs import EMBEDDINGS_FILE, result_place
+from tasks.catalog import BATCH, TaskSpec
 from tasks.clock import now_ms
 from tasks.errors import InvalidInput, NotFound, Unavailable
 from tasks.lifecycle import State
@@ -43,15 +43,18 @@ PAGE = 50
 PAGE_AT_MOST = 200
 
 
-def links(task_id: str) -> dict[str, str]:
+def links(task_id: str, task_name: str = "") -> dict[str, str]:
+    """Where a task is read, watched and cancelled; of a batch also where its cases are told as they end."""
     self = f"/api/tasks/{task_id}"
-    return {"self": self, "events": f"{self}/events", "result": f"{self}/result", "cancel": self}
+    of_batch = {"results": f"{self}/results"} if task_name == BATCH else {}
+    return {"self": self, "events": f"{self}/events", "result": f"{self}/result", "cancel": self, **of_batch}
 
 
 def shown(task: Task) -> dict[str, Any]:
     """The record with its links. A large result is read at `result_url`."""
-    url = f"/api/tasks/{task.task_id}/result" if task.result_place is not None else None
-    return {**task.as_json(), "result_url": url, "links": links(task.task_id)}
+    is_large = task.status is State.SUCCEEDED and task.result_place is not None
+    url = f"/api/tasks/{task.task_id}/result" if is_large else None
+    return {**task.as_json(), "result_url": url, "links": links(task.task_id, task.name)}
 
 
 # ---------------------------------------------------------------------------------------------- queueing
@@ -72,12 +75,12 @@ async def queue(request: Request, identity: Identity) -> Response:
             return Json(shown(ended), 200, {"Preference-Applied": f"wait={wait_s}", **replayed})
     if submitted.replayed:
         first = await known.tasks.get_task_status(task_id, tenant=identity.tenant)
-        return _accepted(task_id, first.status, 200, replayed)
-    return _accepted(task_id, task.first_status(now_ms()), 202, {})
+        return _accepted(task_id, task.name, first.status, 200, replayed)
+    return _accepted(task_id, task.name, task.first_status(now_ms()), 202, {})
 
 
-def _accepted(task_id: str, status: State, code: int, headers: dict[str, str]) -> Response:
-    body = {"task_id": task_id, "status": status.value, "links": links(task_id)}
+def _accepted(task_id: str, name: str, status: State, code: int, headers: dict[str, str]) -> Response:
+    body = {"task_id": task_id, "status": status.value, "links": links(task_id, name)}
     return Json(body, code, {"Location": f"/api/tasks/{task_id}", **headers})
 
 
@@ -153,22 +156,12 @@ def _read_blob(known: Services, place: str) -> bytes:
 
 
 @needs("tasks:read")
-async def results(request: Request, identity: Identity) -> Response:
-    """A batch's results, one line of NDJSON per case."""
-    return await _beside(request, identity, LINES_FILE, "application/x-ndjson")
-
-
-@needs("tasks:read")
 async def embeddings(request: Request, identity: Identity) -> Response:
-    return await _beside(request, identity, EMBEDDINGS_FILE, "application/json")
-
-
-async def _beside(request: Request, identity: Identity, name: str, media_type: str) -> Response:
     task = await task_of(request, identity)
-    path = services(request).blobs.path(result_place(task.tenant, task.task_id, name))
+    path = services(request).blobs.path(result_place(task.tenant, task.task_id, EMBEDDINGS_FILE))
     if not path.is_file():
         raise NotFound("the task has no such result, or not yet")
-    return FileResponse(path, media_type=media_type)
+    return FileResponse(path, media_type="application/json")
 
 
 @needs("tasks:read")
@@ -290,7 +283,6 @@ ROUTES = [
     Route("/api/tasks/stats", stats, methods=["GET"]),
     Route("/api/tasks/retry/{task_id}", retry, methods=["POST"]),
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
-    Route("/api/tasks/{task_id}/results", results, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
     Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
     resource("/api/tasks/{task_id}", GET=get, DELETE=cancel),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import traceback
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -25,6 +26,7 @@ from middleware.run import (
     LetGo,
     Outcome,
     Retrying,
+    Run,
     ShuttingDown,
     Superseded,
     WasCancelled,
@@ -51,8 +53,9 @@ class LedgerRetries(Retries):
         assert isinstance(message, Delivery)
         if exception is None:
             return
+        run = message.run
         throws = broker.get_actor(message.actor_name).options.get("throws")
-        message.outcome = verdict(message.run.started, exception, throws)
+        message.outcome = _with_what_it_achieved(run, verdict(run.started, exception, throws))
         if isinstance(message.outcome, Failed):
             message.fail()
         where = place(exception)
@@ -73,6 +76,12 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
     if permanent or started.retries >= started.options.max_retries:
         return Failed(describe(exception, started, retryable=False))
     return Retrying(_delay_ms(started, exception), describe(exception, started, retryable=True))
+
+
+def _with_what_it_achieved(run: Run, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, (Failed, Retrying)):
+        return replace(outcome, result=run.result, place=run.place)
+    return outcome
 
 
 def _delay_ms(started: Started, exception: BaseException) -> int:

@@ -17,6 +17,8 @@ from tasks import payloads
 from tasks.errors import FieldError, InvalidInput
 from tasks.lifecycle import LANES, lane_name
 
+BATCH = "batch.process_cases"
+"""The type of task that has children, and results of its own."""
 WEBHOOK_TASK = "webhooks.deliver"
 """Queued by the scripts themselves, with the end of a task that has a callback."""
 
@@ -103,11 +105,11 @@ _SPECS = (
         timeout_s=600,
     ),
     TaskSpec(
-        name="batch.process_cases",
+        name=BATCH,
         queue="batch",
         payload=payloads.BatchPayload,
         result=payloads.BatchResult,
-        description="Runs operations over many cases and collects one line of NDJSON per case.",
+        description="Runs operations over many cases and tells one line of NDJSON per case, as it ends.",
         timeout_s=3_600,
     ),
     TaskSpec(

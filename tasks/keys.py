@@ -54,6 +54,7 @@ KEYS: tuple[Key, ...] = (
     Key("by_case", "index:{tenant}:case:{case}", "zset", "ledger", "one member per kept task"),
     Key("children", "children:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
     Key("held", "held:{id}", "list", "ledger", "TTL: retention; 10,000 members"),
+    Key("ended", "ended:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
     Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
     Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
@@ -95,6 +96,7 @@ CHANNELS: tuple[Key, ...] = (
     Key("key_changes", "key_changes", "channel", "api_keys", "the id of a key that was revoked"),
     Key("task_events", "events:task:{id}", "channel", "ledger", "every event of one task"),
     Key("case_events", "events:case:{tenant}:{case}", "channel", "ledger", "every event of a case's tasks"),
+    Key("batch_news", "events:batch:{id}", "channel", "ledger", "says that a case of a batch has ended"),
     Key("tenant_events", "events:tenant:{tenant}", "channel", "ledger", "every event of a tenant's tasks"),
 )
 

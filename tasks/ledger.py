@@ -272,25 +272,36 @@ class Ledger:
         *,
         counted: bool = True,
         then: Appetite | None = None,
+        result: str = "",
+        place: str = "",
     ) -> Ended:
-        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt."""
+        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt. What it achieved so
+        far is kept like a result, for the next run to build on; it is nobody else's."""
         problem = compact_json(error) if error else ""
         allowed, flag = allowed_from(Move.RETRY), "1" if counted else ""
-        return self._end("retry", hold, allowed, delay_ms, problem, self._retention_ms, flag, then=then)
+        kept = (delay_ms, problem, self._retention_ms, flag, result, place)
+        return self._end("retry", hold, allowed, *kept, then=then)
 
-    def fail(self, hold: Hold, error: dict[str, Any], then: Appetite | None = None) -> Ended:
-        """End the task for good: it becomes a dead letter."""
+    def fail(
+        self, hold: Hold, error: dict[str, Any], then: Appetite | None = None, *, result: str = "", place: str = ""
+    ) -> Ended:
+        """End the task for good: it becomes a dead letter. What it achieved nevertheless is kept like the result of
+        one that succeeded."""
         allowed = allowed_from(Move.FAIL)
-        return self._end("fail", hold, allowed, compact_json(error), self._retention_ms, then=then)
+        return self._end("fail", hold, allowed, compact_json(error), self._retention_ms, result, place, then=then)
 
     def cancelled(self, hold: Hold, then: Appetite | None = None) -> Ended:
         """End a run that was interrupted on request."""
         return self._end("cancelled", hold, allowed_from(Move.CANCEL), self._retention_ms, then=then)
 
-    def await_children(self, hold: Hold, on_error: str = "", in_lane: int = 1, then: Appetite | None = None) -> Ended:
-        """End a parent's run, not the parent: it goes on when its last child has ended. With `abort`, children
-        that have not begun when one fails are cancelled. `in_lane` children may be under way at a time."""
-        return self._end("await_children", hold, allowed_from(Move.PROGRESS), on_error, in_lane, then=then)
+    def await_children(
+        self, hold: Hold, on_error: str = "", max_parallel: int | None = None, then: Appetite | None = None
+    ) -> Ended:
+        """End a parent's run, not the parent: its held children begin, and it goes on when the last one has ended.
+        With `abort`, children that have not begun when one fails are cancelled. `max_parallel` of them run at a time;
+        left out, three quarters of the threads that there are."""
+        allowed, most = allowed_from(Move.PROGRESS), max_parallel or ""
+        return self._end("await_children", hold, allowed, on_error, most, then=then)
 
     def hand_back(self, hold: Hold) -> Ended:
         """Put a run that this worker will not end back at the head of its lane."""
@@ -308,9 +319,11 @@ class Ledger:
         allowed = allowed_from(Move.CANCEL)
         return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms))
 
-    def requeue(self, task_id: str, tenant: str = ANY_TENANT) -> str:
-        """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""
-        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE)))
+    def requeue(self, task_id: str, tenant: str = ANY_TENANT, *, held: bool = False) -> str:
+        """Run a failed or cancelled task again, with fresh attempts. A child that is `held` waits until its parent
+        draws it; one that isn't runs whatever became of its parent. Raises `NotFound`, `IllegalMove`."""
+        allowed, flag = allowed_from(Move.REQUEUE), "1" if held else ""
+        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed, flag))
 
     # ------------------------------------------------------------------------------------------ upkeep
 
@@ -382,7 +395,7 @@ class Ledger:
 
     def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants: delete their files, then `expire` them."""
-        report = [part.decode() for part in self._call("expired", EXPIRE_AT_ONCE)]
+        report = [part.decode() for part in self._call("expired", EXPIRE_AT_ONCE, self._retention_ms)]
         return dict(zip(report[::2], report[1::2], strict=True))
 
     def expire(self, task_ids: Iterable[str]) -> int:

@@ -251,15 +251,23 @@ class InlineCase(Frozen):
 
 
 class BatchPayload(Frozen):
+    """Cases by id or with their conversation; one that is given twice is worked on once, as it was given first."""
+
     cases: Annotated[tuple[CaseId | InlineCase, ...], Field(min_length=1, max_length=10_000)]
     operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("triage", "documents", "embeddings")
-    on_error: Literal["continue", "abort"] = "continue"
-    max_parallel: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    on_error: Literal["continue", "abort"] = Field(
+        default="continue", description="`abort`: the first case that fails cancels those that have not begun."
+    )
+    max_parallel: Annotated[int, Field(ge=1, le=1_000)] | None = Field(
+        default=None,
+        description="How many cases run at a time, over all workers; by default three quarters of their threads.",
+    )
     reference_date: dt.date | None = None
 
 
 class BatchResult(Frozen):
-    """`results_url` is NDJSON, one line a case, in the order in which the cases were given."""
+    """How many cases ended how when the batch ended. `results_url` is NDJSON, one line a case, in the order in which
+    they ended; it can be read while the batch runs."""
 
     total: int
     succeeded: int
@@ -277,13 +285,22 @@ class BatchCasePayload(Frozen):
     reference_date: dt.date | None = None
 
 
+class OperationError(Frozen):
+    """What went wrong in one operation on a case: a document that can't be read has one of its own."""
+
+    operation: Operation
+    type: str
+    message: str
+
+
 class BatchCaseResult(Frozen):
-    """What one case of a batch came to; an operation that had nothing to work on is `None`."""
+    """What one case of a batch came to; an operation that had nothing to work on, or failed, is `None`."""
 
     case_id: str
     triage: TriageResult | None = None
     documents: DocumentsResult | None = None
     embeddings: EmbeddingsResult | None = None
+    errors: tuple[OperationError, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------------- reports

@@ -182,6 +182,13 @@ class Reader:
             members = await self.client.zrange(self.keys.of("children", id=parent_id), 0, -1)
         return [member.decode() for member in members]
 
+    async def ended_children(self, parent_id: str, after: int, most: int) -> list[str]:
+        """The ids of a parent's children in the order in which they first ended, after so many of them. One that was
+        run again since stands where it stood; one that was forgotten leaves its id."""
+        with redis_faults():
+            members = await self.client.zrange(self.keys.of("ended", id=parent_id), after, after + most - 1)
+        return [member.decode() for member in members]
+
     async def payload(self, task_id: str) -> dict[str, Any]:
         with redis_faults():
             raw = await self.client.hget(self.keys.of("task", id=task_id), "payload")

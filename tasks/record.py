@@ -94,8 +94,17 @@ class Children:
     running: int
 
     @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed + self.cancelled
+
+    @property
     def pending(self) -> int:
-        return self.total - self.succeeded - self.failed - self.cancelled - self.running
+        return self.total - self.ended - self.running
+
+    @property
+    def percent(self) -> float:
+        """How many of a hundred have ended, to a tenth."""
+        return 1_000 * self.ended // self.total / 10 if self.total else 0.0
 
     def as_json(self) -> dict[str, int]:
         return {
@@ -168,14 +177,15 @@ class Task:
 
     def as_json(self) -> dict[str, Any]:
         """The record as the API shows it, without its links."""
+        progress, message = self._how_far()
         return {
             "task_id": self.task_id,
             "task_name": self.name,
             "queue": self.queue,
             "priority": self.priority.value,
             "status": self.status.value,
-            "progress": 100.0 if self.status is State.SUCCEEDED else self.progress,
-            "progress_message": self.progress_message,
+            "progress": progress,
+            "progress_message": message,
             "attempt": self.attempt,
             "max_retries": self.max_retries,
             "case_id": self.case_id,
@@ -189,10 +199,19 @@ class Task:
             "run_ms": self.run_ms,
             "worker": self.worker,
             "cancel_requested": self.cancel_requested,
-            "result": self.result,
+            # What one attempt leaves to the next is nobody else's.
+            "result": self.result if self.status.final else None,
             "error": error_as_json(self.error),
             "metadata": dict(self.metadata),
         }
+
+    def _how_far(self) -> tuple[float, str]:
+        """Of a running batch, what its cases say now: its events tell that only a few times a second."""
+        if self.status is State.SUCCEEDED:
+            return 100.0, self.progress_message
+        if self.status is State.RUNNING and self.children is not None:
+            return self.children.percent, f"{self.children.ended} de {self.children.total} casos"
+        return self.progress, self.progress_message
 
     def events(self) -> list[Event]:
         """What the task went through, oldest first, with its latest progress in its place."""

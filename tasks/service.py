@@ -31,7 +31,7 @@ from tasks.settings import Settings
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
 from tasks.webhooks import WebhookDesk
 
-CANCELLED_AT_ONCE = 200
+CANCELLED_AT_ONCE = 50
 
 
 class TaskService:
@@ -200,7 +200,7 @@ class TaskService:
 
     async def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants."""
-        report = [part.decode() for part in await self._call("expired", EXPIRE_AT_ONCE)]
+        report = [part.decode() for part in await self._call("expired", EXPIRE_AT_ONCE, self._retention_ms)]
         return dict(zip(report[::2], report[1::2], strict=True))
 
     async def expire(self, task_ids: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ if task.status == 'running' and task.awaiting == '' then
   return {'cancelling'}
 end
 
-withdraw(task)
+local was_held = task.parent ~= '' and redis.call('LREM', key.held(task.parent), 1, id) == 1
+if not was_held then withdraw(task) end
 cancelled(task, retention)
 return {'cancelled'}

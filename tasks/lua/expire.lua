@@ -30,7 +30,7 @@ local function forget(task)
   redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)
   if task.case ~= '' then redis.call('ZREM', key.by_case(task.tenant, task.case), task.id) end
   if task.parent ~= '' then redis.call('ZREM', key.children(task.parent), task.id) end
-  redis.call('DEL', key.task(task.id), key.children(task.id), key.held(task.id))
+  redis.call('DEL', key.task(task.id), key.children(task.id), key.held(task.id), key.ended(task.id))
 end
 
 for _, id in ipairs(ARGV) do

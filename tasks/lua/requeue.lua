@@ -1,8 +1,8 @@
 -- A failed or cancelled task runs again under its own id, with a fresh set of attempts.
--- ARGV: id, tenant ('*': any), allowed states
+-- ARGV: id, tenant ('*': any), allowed states, held ('1': a child that its parent runs again: it waits for its turn)
 -- Returns {'queued'}; {'refused', status}; {'gone'}.
 
-local id, tenant, states = ARGV[1], ARGV[2], ARGV[3]
+local id, tenant, states, is_held = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
 if not allowed(task, states) then return {'refused', task.status} end
@@ -10,14 +10,16 @@ if not allowed(task, states) then return {'refused', task.status} end
 unbury(task)
 redis.call('PERSIST', key.task(id))
 redis.call('ZREM', key.expiring(), id)
-for _, of_parent in ipairs({key.children(id), key.held(id)}) do redis.call('PERSIST', of_parent) end
+for _, of_parent in ipairs({key.children(id), key.held(id), key.ended(id)}) do redis.call('PERSIST', of_parent) end
 unset(task, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel', 'progress',
-  'progress_message', 'progress_seq', 'result', 'result_place', 'aborted', 'on_error', 'awaiting')
+  'progress_message', 'progress_seq', 'result', 'result_place', 'aborted', 'on_error', 'awaiting', 'alone')
 if task.kids_total ~= '' then set(task, 'requeued', '1') end
+if task.parent ~= '' and not is_held then set(task, 'alone', '1') end
 set(task, 'queued', whole(now()))
 lower(task)
+if is_held then redis.call('RPUSH', key.held(task.parent), id) end
 move(task, 'queued')
-push(task)
+if not is_held then push(task) end
 tell(task, 'queued', '{"requeued":true}')
 save(task)
 return {'queued'}

@@ -1,13 +1,18 @@
 -- Creates records and queues their messages, all or nothing.
 -- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
---       options, payload, metadata (JSON each), held ('1': waits until a sibling ends), callback (a URL) or ''
+--       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it), callback (a URL) or ''
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
---         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running.
+--         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running, or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local STRIDE, FIRST = 14, 5
+
+-- A child that ended and was forgotten since doesn't come back when its parent runs again.
+local function has_been(task)
+  return task.parent ~= '' and redis.call('ZSCORE', key.ended(task.parent), task.id) and true
+end
 
 local tasks, tenants = {}, {}
 for i = FIRST, #ARGV, STRIDE do
@@ -17,7 +22,7 @@ for i = FIRST, #ARGV, STRIDE do
     callback = ARGV[i + 13],
     run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
   task.lane = task.queue .. '.' .. task.priority
-  task.is_known = redis.call('EXISTS', key.task(task.id)) == 1
+  task.is_known = redis.call('EXISTS', key.task(task.id)) == 1 or has_been(task)
   tasks[#tasks + 1], tenants[task.tenant] = task, true
 end
 
@@ -47,7 +52,8 @@ local function orphaned()
   for _, task in ipairs(tasks) do
     if task.parent ~= '' and not checked[task.parent] then
       checked[task.parent] = true
-      if redis.call('HGET', key.task(task.parent), 'status') ~= 'running' then return true end
+      local parent = redis.call('HMGET', key.task(task.parent), 'status', 'cancel')
+      if parent[1] ~= 'running' or parent[2] == '1' then return true end
     end
   end
 end
