@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, flags) in COMMANDS.items():
         _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
+    _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
     return top
@@ -97,6 +98,22 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser("revoke", help="make a key useless from now on")
     revoke.add_argument("key_id", help="the id that `list` shows")
     for action in (create, shown, revoke):
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
+    actions = webhooks.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="show what is set, without secrets")
+    secret = actions.add_parser("secret", help="make the secret that signs, and print it, once")
+    secret.add_argument("--rotate", action="store_true", help="make a new one; the present one signs for 24 h more")
+    url = actions.add_parser("url", help="set where the ends of tasks are told that name no address of their own")
+    wanted = url.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("url", nargs="?", metavar="URL", help="an https address")
+    wanted.add_argument("--none", action="store_true", help="nowhere")
+    enable = actions.add_parser("enable", help="send again to an address whose server had answered 410 Gone")
+    enable.add_argument("url", metavar="URL", help="as `show` tells it")
+    for action in (show, secret, url, enable):
+        action.add_argument("--tenant", default="default", help="whose webhooks (%(default)s)")
         _add_flags(action, ("data_dir", "redis_url"))
 
 
@@ -130,6 +147,10 @@ def _run(given: argparse.Namespace) -> int:
         from cli.keys import keys
 
         return keys(given, settings)
+    if given.command == "webhooks":
+        from cli.webhooks import webhooks
+
+        return webhooks(given, settings)
     if given.command == "doctor":
         from cli.doctor import doctor
 

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import cases, console, documents, events, operations, problem_pages, results, sessions, tasks
+from gateway import cases, console, documents, events, operations, problem_pages, results, sessions, tasks, webhooks
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> Starlette:
             *events.ROUTES,
             *cases.ROUTES,
             *documents.ROUTES,
+            *webhooks.ROUTES,
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
             *sessions.ROUTES,

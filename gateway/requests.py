@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from gateway.problems import invalid
 from gateway.services import services
 from tasks.api_keys import Identity
+from tasks.callbacks import LONGEST_URL
 from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
@@ -54,7 +55,9 @@ class TaskRequest(Body):
     retry_config: RetryConfig = RetryConfig()
     timeout_s: float | None = Field(default=None, gt=0, le=DAY_S)
     metadata: dict[str, Any] = {}
-    callback_url: None = Field(default=None, description="Reserved: this release sends no webhooks.")
+    callback_url: str | None = Field(
+        default=None, max_length=LONGEST_URL, description="Where a webhook tells the end; https on port 443."
+    )
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:
@@ -77,6 +80,7 @@ class TaskRequest(Body):
             timeout_s=self.timeout_s,
             metadata=self.metadata,
             tenant=tenant,
+            callback_url=self.callback_url,
         )
 
 
@@ -95,6 +99,12 @@ class TicketRequest(Body):
 
 class LoginRequest(Body):
     api_key: str = Field(max_length=200)
+
+
+class WebhooksRequest(Body):
+    """Where a tenant's webhooks go by default; `null`: nowhere."""
+
+    default_url: str | None = Field(max_length=LONGEST_URL)
 
 
 class ReportRequest(Body):

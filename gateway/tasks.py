@@ -253,7 +253,9 @@ async def embeddings(request: Request, identity: Identity) -> Response:
 @needs("tasks:read")
 async def log(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
-    return Json({"events": [event.as_log_entry() for event in task.events() if event.event != "progress"]})
+    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
+    entries += await services(request).tasks.webhooks.log_of(task.task_id)
+    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
 
 
 @needs("tasks:read")

@@ -114,3 +114,25 @@ class ProviderRefused(ProviderFailed, PermanentFailure):
     def __init__(self, model: str, reason: str, settings: str) -> None:
         super().__init__(model, reason)
         self.args = (f"the provider of {model} refused the request: {reason}. Check {settings}.",)
+
+
+class WebhookFailed(DespachoError):
+    """A webhook was not delivered. It may be at another attempt, not before `retry_after_s` from now where the
+    receiver said so. `reason` is a few plain words of ours: nothing of the address or of what the receiver wrote."""
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(f"the webhook was not delivered: {reason}")
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class WebhookRefused(WebhookFailed, PermanentFailure):
+    """The receiver wants no more webhooks at this address, or the address may not be used: no attempt would help."""
+
+
+class NotNow(DespachoError):
+    """The run is to be made later, `after_s` from now; that is nobody's failure and uses up no attempt."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"put off for {after_s:.1f} s")
+        self.after_s = after_s

@@ -337,3 +337,22 @@ class UpkeepResult(Frozen):
 
     expired: int
     mended: int = 0
+
+
+class WebhookPayload(Frozen):
+    """The end of a task that is to be told, as the script that ended it wrote it down; what else the receiver is told
+    is read from the task's record."""
+
+    task_id: str
+    tenant: str
+    status: Literal["succeeded", "failed", "cancelled"]
+    attempt: int
+    at: int = Field(description="When the task ended, in ms since 1970.")
+    url: str
+
+
+class WebhookResult(Frozen):
+    """How a delivery ended well; `forgotten` where nothing was sent, because the task is not kept any more."""
+
+    outcome: Literal["delivered", "forgotten"]
+    http_status: int | None = None

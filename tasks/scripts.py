@@ -18,7 +18,9 @@ from typing import Any
 
 import redis
 
+from tasks.catalog import CATALOG, WEBHOOK_TASK
 from tasks.keys import lua_functions
+from tasks.record import RunOptions
 from tasks.shared_connection import SharedConnection
 
 NAMES = (
@@ -69,6 +71,19 @@ end
 """
 
 
+DELIVERIES_AT_MOST = 1_000_000
+"""Webhooks that may wait, so that receivers which are away never fill the server's memory."""
+
+
+def _delivery() -> str:
+    """What the scripts must know of the task that delivers a webhook, as a table in Lua."""
+    spec = CATALOG.get(WEBHOOK_TASK, internal=True)
+    retry = spec.retry
+    options = RunOptions(retry.max_retries, retry.min_backoff_s, retry.max_backoff_s, spec.timeout_s).encode()
+    names = f"name = '{spec.name}', queue = '{spec.queue}'"
+    return f"local DELIVERY = {{{names}, options = '{options}', most = {DELIVERIES_AT_MOST}}}"
+
+
 @cache
 def _body() -> str:
     folder = files("tasks") / "lua"
@@ -76,7 +91,7 @@ def _body() -> str:
         f"register('{name}', function(KEYS, ARGV)\n{(folder / f'{name}.lua').read_text()}\nend)" for name in NAMES
     )
     shared = ((folder / f"{name}.lua").read_text() for name in SHARED)
-    return "\n".join(["local NS", lua_functions(), *shared, _FRAME, *functions])
+    return "\n".join(["local NS", lua_functions(), _delivery(), *shared, _FRAME, *functions])
 
 
 @cache

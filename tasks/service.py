@@ -34,6 +34,7 @@ from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.settings import Settings
 from tasks.standing import Outlook
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
+from tasks.webhooks import WebhookDesk
 
 CANCELLED_AT_ONCE = 50
 
@@ -50,6 +51,7 @@ class TaskService:
         self.catalog = catalog
         self.reader = Reader(client, settings, catalog)
         self.cases = CaseStore(client, settings)
+        self.webhooks = WebhookDesk(client, settings)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
         self._keys = Keys(settings.namespace)
         self._namespace = self._keys.namespace
@@ -82,8 +84,10 @@ class TaskService:
         metadata: Mapping[str, Any] | None = None,
         *,
         tenant: str = DEFAULT_TENANT,
+        callback_url: str | None = None,
     ) -> str:
-        """Queue one task and return its id. `countdown` is in seconds, at most 30 days.
+        """Queue one task and return its id. `countdown` is in seconds, at most 30 days; a webhook tells its end to
+        `callback_url`.
 
         Raises `InvalidInput`, which names the argument, `QueueFull` and `Unavailable`.
         """
@@ -97,6 +101,7 @@ class TaskService:
             retry_config=retry_config or {},
             metadata=metadata or {},
             tenant=tenant,
+            callback_url=callback_url,
         )
         submitted = await self.submit(await self.prepare([order]))
         return submitted.task_ids[0]
@@ -107,12 +112,16 @@ class TaskService:
         order's number in place of `{}`."""
         checked: list[NewTask] = []
         errors: list[FieldError] = []
+        callbacks = {(order.tenant, order.callback_url) for order in orders if order.callback_url is not None}
+        refused = await self.webhooks.refused(callbacks)
         for number, order in enumerate(orders):
+            faults = refused.get((order.tenant, order.callback_url or ""), [])
             try:
                 checked.append(await self._check(order))
             except InvalidInput as invalid:
-                start = prefix.format(number)
-                errors.extend(FieldError(start + fault.field, fault.message) for fault in invalid.errors)
+                faults = invalid.errors + faults
+            start = prefix.format(number)
+            errors.extend(FieldError(start + fault.field, fault.message) for fault in faults)
         if len(errors) > MOST_LISTED:
             raise InvalidInput.too_much(prefix.partition("[")[0], len(errors))
         if errors:

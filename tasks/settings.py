@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
+from tasks.callbacks import parse_place
 from tasks.errors import SettingsError
 
 PREFIX = "DESPACHO_"
@@ -109,6 +110,15 @@ class Settings(BaseSettings):
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
     )
 
+    webhook_allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='`host:port` of receivers inside your network, as JSON: `["hooks.internal:8443"]`. Only these '
+        "may have a private address, another port than 443, or no TLS.",
+    )
+    webhook_timeout_s: float = Field(
+        default=15.0, gt=0, le=45, description="How long one attempt to deliver a webhook may take."
+    )
+
     llm_url: str | None = Field(
         default=None,
         pattern=ADDRESS,
@@ -177,6 +187,11 @@ class Settings(BaseSettings):
         if not secret.isascii() or not secret.isprintable():
             raise ValueError("a key is printable ASCII on one line")
         return key
+
+    @field_validator("webhook_allowed_hosts")
+    @classmethod
+    def _are_places(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(parse_place, hosts))
 
     @field_validator("llm_options")
     @classmethod

@@ -42,6 +42,7 @@ class NewTask:
     eta_ms: int | None = None
     delay_ms: int | None = None
     held: bool = False
+    callback: str = ""
 
     def first_status(self, now_ms: int) -> State:
         """The state in which the task begins when it is submitted now."""
@@ -68,6 +69,7 @@ class NewTask:
             self.payload,
             self.metadata,
             "1" if self.held else "",
+            self.callback,
         ]
 
 
@@ -90,6 +92,7 @@ class Order:
     parent_id: str = ""
     held: bool = False
     internal: bool = False
+    callback_url: str | None = None
 
 
 def check(order: Order, catalog: Catalog) -> NewTask:
@@ -111,6 +114,7 @@ def check(order: Order, catalog: Catalog) -> NewTask:
         eta_ms=order.eta_ms,
         delay_ms=_delay_ms(order.countdown_s),
         held=order.held,
+        callback=order.callback_url or "",
     )
 
 

@@ -20,11 +20,7 @@ if task.status == 'running' and task.awaiting == '' then
 end
 
 local was_held = task.parent ~= '' and redis.call('LREM', key.held(task.parent), 1, id) == 1
-if not was_held then
-  undelay(task)
-  redis.call('LREM', key.lane(task.lane), 1, id)
-  redis.call('HDEL', key.messages(task.lane), id)
-end
+if not was_held then withdraw(task) end
 cancelled(task, tonumber(retention))
 remember_answer(task.tenant, digest, fingerprint, 'cancelled', ttl)
 return {'cancelled'}

@@ -1,13 +1,13 @@
 -- Creates records and queues their messages, all or nothing.
 -- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
---       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it)
+--       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it), callback (a URL) or ''
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
 --         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running, or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local STRIDE, FIRST = 13, 5
+local STRIDE, FIRST = 14, 5
 
 -- A child that ended and was forgotten since doesn't come back when its parent runs again.
 local function has_been(task)
@@ -19,6 +19,7 @@ for i = FIRST, #ARGV, STRIDE do
   local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
     tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
     options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
+    callback = ARGV[i + 13],
     run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
   task.lane = task.queue .. '.' .. task.priority
   task.is_known = redis.call('EXISTS', key.task(task.id)) == 1 or has_been(task)
@@ -63,7 +64,7 @@ local function due_time(task)
 end
 
 local WRITTEN = {'name', 'queue', 'priority', 'tenant', 'cseq', 'status', 'options', 'payload', 'case', 'parent',
-  'metadata'}
+  'metadata', 'callback'}
 
 local function write_record(task, due)
   for _, field in ipairs(WRITTEN) do
@@ -82,7 +83,16 @@ local function index(task)
   end
 end
 
+local defaults = {}
+
+-- Where the tenant wants its ends told; a child's end is its parent's to tell.
+local function default_callback(tenant)
+  if defaults[tenant] == nil then defaults[tenant] = redis.call('HGET', key.webhook_defaults(), tenant) or '' end
+  return defaults[tenant]
+end
+
 local function create(task)
+  if task.callback == '' and task.parent == '' then task.callback = default_callback(task.tenant) end
   local due = due_time(task)
   task.cseq = next_seq()
   task.status = due > now() and 'scheduled' or 'queued'

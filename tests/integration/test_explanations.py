@@ -305,14 +305,14 @@ def a_batch(api: Client, ledger: Ledger, children: int) -> Iterator[tuple[str, l
             tenant=TENANT,
             parent_id=batch,
             task_id=new_id(),
-            held=number > 0,
+            held=True,
             internal=True,
         )
-        for number in range(children)
+        for _ in range(children)
     ]
     tasks = [check(order, ledger.catalog) for order in orders]
     ledger.submit(tasks)
-    ledger.await_children(started.hold, in_lane=1)
+    ledger.await_children(started.hold, max_parallel=1)
     yield batch, [task.task_id for task in tasks]
 
 

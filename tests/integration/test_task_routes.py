@@ -74,7 +74,8 @@ def test_a_task_is_queued_watched_and_answered(api: Client, worker: LaneWorker) 
         ({"metadata": []}, "metadata"),
         ({"retry_config": {"max_retries": -1}}, "retry_config.max_retries"),
         ({"timeout_s": 0}, "timeout_s"),
-        ({"callback_url": "https://example.com"}, "callback_url"),
+        ({"callback_url": "https://app.example/hooks"}, "callback_url"),
+        ({"callback_url": "http://169.254.169.254/latest"}, "callback_url"),
         ({"surprise": 1}, "surprise"),
     ],
 )
