@@ -1,23 +1,32 @@
-"""Batches: one parent, one child task per case, and one line of NDJSON per case at the end.
+"""Batches: one parent, and one child task per case.
 
-The parent runs twice. First it queues its children and lets go of its thread; the ledger counts them as they end
-and queues the parent again after the last one; then it collects. Either run may be killed and repeated: children
-have the same ids each time.
+The parent runs twice. First it queues its children, which are held back until all of them are in, and lets go of its
+thread; the ledger draws them one after the other, counts them as they end, and queues the parent again after the last
+one; then it says what they came to. Either run may be killed and repeated: children have the same ids each time.
+
+The results are not collected: the gateway reads them from the children, as they end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
-from typing import TypeVar
+from time import monotonic, sleep
+from typing import TypeVar, get_args
 
-from actors.documents import analyze_all
-from actors.embeddings import client_text, embed
+from dramatiq.middleware import TimeLimitExceeded
+from pydantic import BaseModel, ValidationError
+
+from actors.declare import keep_result
+from actors.documents import analyze_all, part
+from actors.embeddings import embed_case, keep_vector_of_triaged, result_of, version_of
+from actors.engines import Report
 from actors.toolbox import Toolbox
 from actors.triage import conversation_of
-from middleware.run import Run
-from tasks.blobs import LINES_FILE, result_place
-from tasks.errors import CaseGone
+from middleware.retries import describe, verdict
+from middleware.run import Retrying, Run
+from tasks.errors import CaseGone, IllegalMove, NotFound
 from tasks.ids import child_id
 from tasks.lifecycle import State
 from tasks.payloads import (
@@ -29,64 +38,93 @@ from tasks.payloads import (
     DocumentsResult,
     EmbeddingsResult,
     InlineCase,
+    Operation,
+    OperationError,
     TriagePayload,
     TriageResult,
     Turn,
 )
-from tasks.record import Children, Task, compact_json, error_as_json
+from tasks.record import Children, Task
 from tasks.submission import NewTask, Order, check
 
 T = TypeVar("T")
-QUEUED_AT_ONCE = 500
+QUEUED_AT_ONCE = 100
+"""Nobody else is served while a script runs: this one takes a few ms."""
 READ_AT_ONCE = 200
-IN_LANE = 64
-"""Children that stand in the lane at a time; the others are held back and follow as these end."""
+STOPPED_WITHIN_S = 5.0
+LOOKS_EVERY_S = 0.05
 
 
 def process_cases(run: Run, payload: BatchPayload, tools: Toolbox) -> BatchResult | None:
-    """Queue the children and wait, or collect what they came to."""
+    """Queue the children and wait, or say what they came to."""
     cases = _distinct(payload.cases)
     (parent,) = tools.ledger.tasks([run.task_id])
     if parent.children is not None and _all_ended(parent.children, len(cases)) and not parent.requeued:
-        return _collect(run, len(cases), parent.children, tools)
+        return _result(run, parent.children)
     _queue_children(parent, payload, cases, tools)
     if parent.requeued:
         _requeue_unfinished(run, len(cases), tools)
-    run.await_children(payload.on_error, payload.max_parallel or IN_LANE)
+    run.await_children(payload.on_error, payload.max_parallel)
     return None
 
 
 def _distinct(cases: Sequence[str | InlineCase]) -> list[str | InlineCase]:
-    """The same case once, as it was first given."""
-    first = {case if isinstance(case, str) else case.case_id: case for case in reversed(cases)}
-    return list(reversed(first.values()))
+    """The same case once, as and where it was first given."""
+    first: dict[str, str | InlineCase] = {}
+    for case in cases:
+        first.setdefault(case if isinstance(case, str) else case.case_id, case)
+    return list(first.values())
 
 
 def _all_ended(children: Children, expected: int) -> bool:
-    return children.total == expected and children.pending == 0 and children.running == 0
+    return children.total >= expected and children.pending == 0 and children.running == 0
+
+
+def _result(run: Run, children: Children) -> BatchResult:
+    return BatchResult(
+        total=children.total,
+        succeeded=children.succeeded,
+        failed=children.failed,
+        cancelled=children.cancelled,
+        results_url=f"/api/tasks/{run.task_id}/results",
+    )
 
 
 def _queue_children(parent: Task, payload: BatchPayload, cases: list[str | InlineCase], tools: Toolbox) -> None:
-    in_lane = payload.max_parallel or IN_LANE
-    orders = (_child(parent, payload, case, number, in_lane) for number, case in enumerate(cases))
+    orders = (_child(parent, payload, case, number) for number, case in enumerate(cases))
     for some in _chunks(orders, QUEUED_AT_ONCE):
         tools.ledger.submit([_checked(order, tools) for order in some])
 
 
 def _requeue_unfinished(run: Run, total: int, tools: Toolbox) -> None:
-    """A batch that is run again does what it has not done: its failed and cancelled cases."""
+    """A batch that is run again does what it has not done: its failed and cancelled cases, also those that are still
+    being stopped."""
     ids = [child_id(run.task_id, number) for number in range(total)]
-    for some in _chunks(ids, READ_AT_ONCE):
-        for child in tools.ledger.tasks(some):
-            if child.status in (State.FAILED, State.CANCELLED):
-                tools.ledger.requeue(child.task_id)
+    deadline = monotonic() + STOPPED_WITHIN_S
+    while True:
+        ids = [task_id for some in _chunks(ids, READ_AT_ONCE) for task_id in _requeue_ended(some, tools)]
+        if not ids or monotonic() > deadline:
+            return
+        run.report(0, "Esperando os casos que ainda param")
+        sleep(LOOKS_EVERY_S)
+
+
+def _requeue_ended(task_ids: Sequence[str], tools: Toolbox) -> Iterator[str]:
+    """Yields those that are still being stopped."""
+    for child in tools.ledger.tasks(task_ids):
+        if child.status is State.RUNNING and child.cancel_requested:
+            yield child.task_id
+        if child.status in (State.FAILED, State.CANCELLED):
+            # Somebody may have run it again by itself, or forgotten it, a moment ago.
+            with suppress(IllegalMove, NotFound):
+                tools.ledger.requeue(child.task_id, held=True)
 
 
 def _checked(order: Order, tools: Toolbox) -> NewTask:
     return check(order, tools.ledger.catalog)
 
 
-def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: int, in_lane: int) -> Order:
+def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: int) -> Order:
     inline = case if isinstance(case, InlineCase) else None
     child = BatchCasePayload(
         case_id=case if isinstance(case, str) else case.case_id,
@@ -106,7 +144,7 @@ def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: 
         tenant=parent.tenant,
         task_id=child_id(parent.task_id, number),
         parent_id=parent.task_id,
-        held=number >= in_lane,
+        held=True,
         internal=True,
     )
 
@@ -117,62 +155,59 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield some
 
 
-# ------------------------------------------------------------------------------------------------ collect
-
-
-def _collect(run: Run, total: int, children: Children, tools: Toolbox) -> BatchResult:
-    tools.blobs.write(result_place(run.tenant, run.task_id, LINES_FILE), _lines(run, total, tools))
-    return BatchResult(
-        total=total,
-        succeeded=children.succeeded,
-        failed=children.failed,
-        cancelled=children.cancelled,
-        results_url=f"/api/tasks/{run.task_id}/results",
-    )
-
-
-def _lines(run: Run, total: int, tools: Toolbox) -> Iterator[bytes]:
-    ids = [child_id(run.task_id, number) for number in range(total)]
-    for some in _chunks(ids, READ_AT_ONCE):
-        for child in tools.ledger.tasks(some):
-            yield (compact_json(line_of(child, tools)) + "\n").encode()
-
-
-def line_of(child: Task, tools: Toolbox) -> dict[str, object]:
-    """What one case came to, as a line of the results."""
-    result = child.result
-    if child.result_place is not None:
-        result = BatchCaseResult.model_validate_json(tools.blobs.read(child.result_place)).model_dump(mode="json")
-    return {
-        "case_id": child.case_id,
-        "task_id": child.task_id,
-        "status": child.status.value,
-        "result": result,
-        "error": error_as_json(child.error),
-    }
-
-
 # --------------------------------------------------------------------------------------------- one case
+
+ORDER: tuple[Operation, ...] = ("documents", "triage", "embeddings")
+"""Documents first, for their texts are kept for whatever comes after; embeddings last. None reads what another found:
+a triage labels the conversation, as its guideline says, so each fails alone."""
+assert set(ORDER) == set(get_args(Operation))
 
 
 def process_case(run: Run, payload: BatchCasePayload, tools: Toolbox) -> BatchCaseResult:
-    """Run the operations on one case, in the order in which they depend on each other. One that finds nothing to
-    work on is left out; a case on which none finds anything is gone."""
+    """Run the operations on one case. One that finds nothing to work on is left out; a case on which none finds
+    anything is gone.
+
+    An operation that fails costs the others nothing. While its failure may pass by itself, the case is tried again,
+    with what is left to do; then the case fails, and keeps what the others achieved. Raises the failure that decides.
+    """
     work = _CaseWork(run, payload, tools)
-    return BatchCaseResult(
-        case_id=payload.case_id,
-        documents=work.documents(),
-        triage=work.triage(),
-        embeddings=work.embeddings(),
-    )
+    failures = _do_all(work, [operation for operation in ORDER if operation in payload.operations], run.report)
+    result = work.result(failures)
+    if failures:
+        keep_result(run, result, tools)
+        raise _decisive(run, list(failures.values()))
+    return result
+
+
+def _do_all(work: _CaseWork, wanted: Sequence[Operation], report: Report) -> dict[Operation, BaseException]:
+    share, failures = 100 / len(wanted), dict[Operation, BaseException]()
+    for number, operation in enumerate(wanted):
+        try:
+            work.do(operation, part(report, number * share, share))
+        except Exception as failure:  # noqa: BLE001 (the one that decides is raised by the caller)
+            failures[operation] = failure
+        except TimeLimitExceeded as limit:
+            # The time was for all of them.
+            failures[operation] = limit
+            break
+    return failures
+
+
+def _decisive(run: Run, failures: Sequence[BaseException]) -> BaseException:
+    """The first failure that may pass by itself; where none may, the first."""
+    return next((f for f in failures if isinstance(verdict(run.started, f), Retrying)), failures[0])
 
 
 class _CaseWork:
+    """The operations on one case, and what they have found so far."""
+
     def __init__(self, run: Run, payload: BatchCasePayload, tools: Toolbox) -> None:
         self._run, self._payload, self._tools = run, payload, tools
         self._reference = payload.reference_date or tools.today()
+        self._version = version_of(run, payload.case_id, tools)
         self._document_ids = self._find_documents()
         self._conversation = self._find_conversation()
+        self._found = self._found_before()
 
     def _find_documents(self) -> tuple[str, ...]:
         if "documents" not in self._payload.operations:
@@ -182,37 +217,77 @@ class _CaseWork:
         return self._tools.cases.document_ids(self._run.tenant, self._payload.case_id)
 
     def _find_conversation(self) -> tuple[Turn, ...]:
-        """Raises `CaseGone` for a case with neither a conversation nor documents to work on."""
         inline = self._payload.case
         given = TriagePayload(
             case_id=self._payload.case_id,
             conversation_history=inline.conversation_history if inline else None,
             user_message=inline.user_message if inline else None,
         )
-        try:
+        with suppress(CaseGone):
             return conversation_of(self._run, given, self._tools)
-        except CaseGone:
-            if not self._document_ids:
-                raise
-            return ()
+        return ()
 
-    def _wanted(self, operation: str) -> bool:
-        return operation in self._payload.operations
+    def _found_before(self) -> BatchCaseResult:
+        """What an earlier attempt left; nothing where it left nothing, or what this release can't read."""
+        nothing = BatchCaseResult(case_id=self._payload.case_id)
+        if not self._run.started.retries:
+            return nothing
+        (record,) = self._tools.ledger.tasks([self._run.task_id])
+        with suppress(ValidationError, FileNotFoundError):
+            if record.result_place is not None:
+                return BatchCaseResult.model_validate_json(self._tools.blobs.read(record.result_place))
+            return BatchCaseResult.model_validate(record.result)
+        return nothing
 
-    def documents(self) -> DocumentsResult | None:
+    def do(self, operation: Operation, report: Report) -> None:
+        """Raises `CaseGone` for a case with neither a conversation nor documents to work on, and what an engine
+        raises."""
+        if getattr(self._found, operation) is not None:
+            return
+        if not self._conversation and not self._document_ids:
+            raise CaseGone("the case has no conversation and no documents that were to be read")
+        does: dict[Operation, Callable[[Report], BaseModel | None]] = {
+            "documents": self._documents,
+            "triage": self._triage,
+            "embeddings": self._embeddings,
+        }
+        self._found = self._found.model_copy(update={operation: does[operation](report)})
+
+    def result(self, failures: Mapping[Operation, BaseException]) -> BatchCaseResult:
+        """What was found, and what went wrong."""
+        failed = (self._error(operation, failure) for operation, failure in failures.items())
+        return self._found.model_copy(update={"errors": (*failed, *self._unreadable())})
+
+    def _error(self, operation: Operation, failure: BaseException) -> OperationError:
+        told = describe(failure, self._run.started, retryable=False)
+        return OperationError(operation=operation, type=told["type"], message=told["message"])
+
+    def _unreadable(self) -> Iterator[OperationError]:
+        """A document that can't be read costs only itself, and is told with the case."""
+        for document in self._found.documents.documents if self._found.documents else ():
+            if document.error is not None:
+                kind = "DocumentGone" if document.error.startswith("gone") else "DocumentUnreadable"
+                message = f"document {document.document_id}: {document.error}"
+                yield OperationError(operation="documents", type=kind, message=message)
+
+    def _documents(self, report: Report) -> DocumentsResult | None:
         if not self._document_ids:
             return None
         options = DocumentOptions(reference_date=self._reference)
-        return DocumentsResult(
-            documents=analyze_all(self._run, self._document_ids, options, self._tools, self._run.report)
-        )
+        return DocumentsResult(documents=analyze_all(self._run, self._document_ids, options, self._tools, report))
 
-    def triage(self) -> TriageResult | None:
-        if not self._wanted("triage") or not self._conversation:
+    def _triage(self, report: Report) -> TriageResult | None:
+        if not self._conversation:
             return None
-        return self._tools.triage.triage(self._payload.case_id, self._conversation, self._reference, self._run.report)
+        case_id = self._payload.case_id
+        result = self._tools.triage.triage(case_id, self._conversation, self._reference, report)
+        if "embeddings" not in self._payload.operations:
+            keep_vector_of_triaged(self._run, case_id, self._version, self._conversation, self._tools)
+        return result
 
-    def embeddings(self) -> EmbeddingsResult | None:
-        if not self._wanted("embeddings") or not self._conversation:
+    def _embeddings(self, report: Report) -> EmbeddingsResult | None:
+        if not self._conversation:
             return None
-        return embed([client_text(self._conversation)], "base64", self._tools, self._run.report)
+        case_id, tools = self._payload.case_id, self._tools
+        made = embed_case(self._run, case_id, self._version, self._conversation, tools, report)
+        return result_of(made, "base64")

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import dramatiq
-from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 from pydantic import BaseModel, ValidationError
 
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
-from middleware.run import Delivery, Run
+from middleware.run import Run, current_run
 from tasks.blobs import result_place
 from tasks.catalog import TaskSpec
 from tasks.errors import PermanentFailure
@@ -39,11 +38,12 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
     spec = broker.catalog.get(declared.task_name, internal=True)
 
     def perform() -> None:
-        run = _current_run()
+        run = current_run()
+        assert run is not None
         try:
             result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
-                _keep_result(run, result, tools)
+                keep_result(run, result, tools)
         finally:
             # Before anything outside of the actor runs: an interrupt in there could leave a lock behind, such as
             # that of a log handler.
@@ -63,14 +63,9 @@ def _payload(spec: TaskSpec, run: Run) -> BaseModel:
         raise PermanentFailure(f"the payload is not valid for this release: {fields}") from None
 
 
-def _current_run() -> Run:
-    delivery = CurrentMessage.get_current_message()
-    assert isinstance(delivery, Delivery)
-    return delivery.run
-
-
-def _keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
-    """A small result goes into the record, a large one into the blob store."""
+def keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
+    """A small result goes into the record, a large one into the blob store: with the end of the run, also where it
+    raises after this."""
     text = result.model_dump_json()
     if len(text.encode()) <= tools.settings.inline_result_bytes:
         run.result = text

@@ -20,12 +20,13 @@ def analyze_all(
     """The analyses, in the order of the ids."""
     share = 100 / len(document_ids) if document_ids else 0
     return tuple(
-        _analyze_one(run, document_id, options, tools, _part(report, share * number, share))
+        _analyze_one(run, document_id, options, tools, part(report, share * number, share))
         for number, document_id in enumerate(document_ids)
     )
 
 
-def _part(report: Report, done: float, share: float) -> Report:
+def part(report: Report, done: float, share: float) -> Report:
+    """Tells the 0 to 100 of one of several steps as `share` percent of the whole, after `done` percent."""
     return lambda percent, message: report(done + percent * share / 100, message)
 
 

@@ -11,31 +11,43 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
+from actors.engines.embeddings.cache import Cached, VectorCache, Whose, nobodys
+from actors.engines.embeddings.joined import Joined
+from actors.engines.http.doors import Doors
+from actors.engines.http.usage import Meter, unmetered
+from actors.spending import Spending
+from middleware.run import current_run
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
-from tasks.settings import Settings
+from tasks.settings import PREFIX, Settings
+from tasks.vectors import VectorFile
+from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from actors.engines.http.exchange import Provider
+    from actors.engines.http.courier import Courier
+    from actors.engines.http.exchange import Exchange
 
 
 class Engines:
-    """The engines that the settings name; all of them may be used from several threads."""
+    """The engines that the settings name; all of them may be used from several threads. `meter` is told what
+    providers count; `whose` says which tenant's text is being read, so that its vector is remembered."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meter: Meter = unmetered, whose: Whose = nobodys) -> None:
         self.settings = settings
+        self.vector_cache = VectorCache(settings.embeddings_cache)
+        self._meter = meter
+        self._whose = whose
 
     @cached_property
     def embeddings(self) -> EmbeddingEngine:
         """The provider that is set, or the local engine."""
-        provider = self._provider("embeddings")
-        if provider is None:
+        exchange = self._exchange("embeddings")
+        if exchange is None:
             return self.local_embeddings
         from actors.engines.http.embeddings import HttpEmbeddings
-        from actors.engines.http.exchange import Exchange
 
-        return HttpEmbeddings(Exchange(provider))
+        return self._cached(HttpEmbeddings(exchange))
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -44,7 +56,13 @@ class Engines:
             return self._encoder
         from actors.engines.embeddings.nano import NanoEmbeddings
 
-        return NanoEmbeddings()
+        return self._cached(NanoEmbeddings())
+
+    @property
+    def triage_embeds_alike(self) -> bool:
+        """Whether embeddings are made by the engine that the triage reads with: then what one has read, the other
+        has for nothing."""
+        return self.embeddings is self._encoder
 
     @cached_property
     def triage(self) -> TriageEngine:
@@ -52,37 +70,34 @@ class Engines:
         from actors.engines.triage.local import LocalTriage
 
         local = LocalTriage(self._encoder)
-        provider = self._provider("llm")
-        if provider is None:
+        exchange = self._exchange("llm")
+        if exchange is None:
             return local
-        from actors.engines.http.exchange import Exchange
         from actors.engines.http.triage import HttpTriage
 
-        return HttpTriage(Exchange(provider), local)
+        return HttpTriage(exchange, local, self.settings.llm_max_characters, self.settings.llm_options)
 
     @cached_property
     def _encoder(self) -> EmbeddingEngine:
         """What the weights of the local triage were trained on, whatever else makes embeddings."""
         from actors.engines.embeddings.local import LocalEmbeddings
 
-        return LocalEmbeddings()
+        return self._cached(Joined(LocalEmbeddings()))
 
-    def _provider(self, kind: Literal["llm", "embeddings"]) -> Provider | None:
+    def _cached(self, engine: EmbeddingEngine) -> EmbeddingEngine:
+        return Cached(engine, self.vector_cache, self._whose)
+
+    def _exchange(self, kind: Literal["llm", "embeddings"]) -> Exchange | None:
         settings = self.settings
-        if kind == "llm":
-            url, model, key, timeout_s = (
-                settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_timeout_s,
-            )  # fmt: skip
-        else:
-            url, model, key, timeout_s = (
-                settings.embeddings_url, settings.embeddings_model,
-                settings.embeddings_key, settings.embeddings_timeout_s,
-            )  # fmt: skip
-        if url is None or model is None:
+        chosen = {name: getattr(settings, f"{kind}_{name}") for name in ("url", "model", "key", "timeout_s")}
+        if chosen["url"] is None or chosen["model"] is None:
             return None
-        from actors.engines.http.exchange import Provider
+        from actors.engines.http.breaker import ProcessBreaker
+        from actors.engines.http.exchange import Exchange, Provider
 
-        return Provider(url, model, key, timeout_s)
+        provider = Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
+        breaker = ProcessBreaker(settings.breaker_failures, settings.breaker_cooldown_s)
+        return Exchange(provider, breaker, self._meter)
 
     @cached_property
     def documents(self) -> DocumentEngine:
@@ -109,10 +124,29 @@ class Toolbox(Engines):
     """The tools of one worker process: its engines, and what they work on."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, Spending(ledger), _tenant_of_run)
         self.ledger = ledger
         self.cases = CaseFile(ledger.client, settings)
+        self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.webhooks = Webhooks(ledger.client, settings)
+        self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
+
+    @cached_property
+    def courier(self) -> Courier:
+        """What sends webhooks."""
+        from actors.engines.http.courier import Courier
+
+        return Courier(self.settings.webhook_allowed_hosts)
+
+    def warm(self) -> None:
+        super().warm()
+        assert self.courier is not None
+
+
+def _tenant_of_run() -> str | None:
+    run = current_run()
+    return None if run is None else run.tenant
 
 
 def _unheard(percent: float, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.embeddings import keep_vector_of_triaged, version_of
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.errors import CaseGone
@@ -10,9 +11,12 @@ from tasks.payloads import TriagePayload, TriageResult, Turn
 
 def process(run: Run, payload: TriagePayload, tools: Toolbox) -> TriageResult:
     """Triage the conversation that the task brings, or the one that its case holds. Raises `CaseGone`."""
+    version = version_of(run, payload.case_id, tools)
     conversation = conversation_of(run, payload, tools)
     reference = payload.reference_date or tools.today()
-    return tools.triage.triage(payload.case_id, conversation, reference, run.report)
+    result = tools.triage.triage(payload.case_id, conversation, reference, run.report)
+    keep_vector_of_triaged(run, payload.case_id, version, conversation, tools)
+    return result
 
 
 def conversation_of(run: Run, payload: TriagePayload, tools: Toolbox) -> tuple[Turn, ...]:

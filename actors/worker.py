@@ -8,6 +8,7 @@ import signal
 from threading import Event
 from types import FrameType
 
+from actors.engines.extras import check_extras
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -15,16 +16,22 @@ log = logging.getLogger(__name__)
 
 
 def main(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0."""
+    """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0.
+
+    Raises `SettingsError` where an engine is set that is not installed.
+    """
+    check_extras(settings)
     # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from actors.main import declare_all
     from middleware.broker import build_broker
+    from middleware.shielded_logs import shield_log_handlers
     from middleware.worker import LaneWorker
 
     _keep_clients_words_out_of_logs()
     stop = _stop_on_signals()
     broker = build_broker(settings)
+    shield_log_handlers(broker.interrupts)
     declare_all(broker).warm()
     worker = LaneWorker(broker, settings.threads)
     worker.start()

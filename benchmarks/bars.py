@@ -46,6 +46,7 @@ def bars(report: Report) -> list[Bar]:
         _http(found["http"]),
         _recovery(found["recovery"]),
         _size(found["size"], found["record"]),
+        _meaning(found["meaning"]),
     )
     return [bar for part in parts for bar in part]
 
@@ -99,6 +100,10 @@ def _size(size: Table, record: Table) -> Iterator[Bar]:
         yield Bar(f"{measure.title}, many records by few", "x", grown, 1.3)
     for kind in record.columns:
         yield Bar(f"record of a {kind}", "bytes", record.value(kind, "one finished task"), 1_500)
+
+
+def _meaning(meaning: Table) -> Iterator[Bar]:
+    yield Bar("embeddings by two workers", "texts/s", meaning.value(BASE, "embeddings"), 800, at_least=True)
 
 
 def ratio(value: float | None, base: float | None) -> float | None:

@@ -66,6 +66,17 @@ class RecordFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class MeaningFigures:
+    """One round of the local engine of embeddings, and of the search for similar cases."""
+
+    embeddings_per_s: float
+    single_per_s: float
+    """With one text in each task."""
+    similar_p50_ms: float
+    similar_p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that one run found, by peer, endpoint or size; empty where a part was left out."""
 
@@ -74,6 +85,7 @@ class Report:
     recovery: dict[str, list[RecoveryFigures]] = field(default_factory=dict)
     size: dict[str, list[SizeFigures]] = field(default_factory=dict)
     record: dict[str, list[RecordFigures]] = field(default_factory=dict)
+    meaning: dict[str, list[MeaningFigures]] = field(default_factory=dict)
     machine: str = ""
 
     @classmethod
@@ -84,9 +96,10 @@ class Report:
             "recovery": RecoveryFigures,
             "size": SizeFigures,
             "record": RecordFigures,
+            "meaning": MeaningFigures,
         }
         parts = {
-            part: {name: [kind(**row) for row in rows] for name, rows in raw[part].items()}
+            part: {name: [kind(**row) for row in rows] for name, rows in raw.get(part, {}).items()}
             for part, kind in kinds.items()
         }
         return cls(**parts, machine=raw["machine"])

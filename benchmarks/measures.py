@@ -109,6 +109,12 @@ SIZE = (
     Measure("page of succeeded", "ms", _median("page_of_status_ms")),
     Measure("submit", "ms", _median("submit_ms")),
 )
+MEANING = (
+    Measure("embeddings", "texts/s", _median("embeddings_per_s"), more_is_better=True),
+    Measure("embeddings, one a task", "texts/s", _median("single_per_s"), more_is_better=True),
+    Measure("similar p50", "ms", _median("similar_p50_ms")),
+    Measure("similar p95", "ms", _median("similar_p95_ms")),
+)
 RECORD = (Measure("one finished task", "bytes", _median("bytes")),)
 
 
@@ -120,5 +126,6 @@ def tables(report: Report) -> dict[str, Table]:
         "http": Table("Submit over HTTP", BASE, report.http, HTTP),
         "recovery": Table("Killed and restarted", BASE, report.recovery, RECOVERY),
         "size": Table("Despacho with many finished tasks", smallest, report.size, SIZE),
+        "meaning": Table("Embeddings and similar cases", BASE, report.meaning, MEANING),
         "record": Table("Memory of Despacho's records", "", report.record, RECORD),
     }

@@ -24,10 +24,23 @@ class Plan:
     small_records: int = 1_000
     sample: int = 50_000
     """Finished triages over which the size of one record is taken."""
+    embeddings: int = 10_000
+    similar: int = 50_000
+    """Cases of one tenant, as many as are compared exactly."""
     server_pid: int = 0
 
 
 QUICK = Plan(
-    rounds=1, drain=1_500, pick_ups=6, single=300, results=60, idle_s=3.0, http_s=3, records=50_000, sample=20_000
+    rounds=1,
+    drain=1_500,
+    pick_ups=6,
+    single=300,
+    results=60,
+    idle_s=3.0,
+    http_s=3,
+    records=50_000,
+    sample=20_000,
+    embeddings=4_000,
+    similar=5_000,
 )
 """A look, not a measurement."""

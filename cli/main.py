@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
     _add_quotas(commands.add_parser("quotas", help="how many tasks of a tenant may wait"))
     _add_audit(commands.add_parser("audit", help="check the audit trails"))
+    _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
     return top
@@ -135,6 +136,22 @@ def _head(given: str) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
+def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
+    actions = webhooks.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="show what is set, without secrets")
+    secret = actions.add_parser("secret", help="make the secret that signs, and print it, once")
+    secret.add_argument("--rotate", action="store_true", help="make a new one; the present one signs for 24 h more")
+    url = actions.add_parser("url", help="set where the ends of tasks are told that name no address of their own")
+    wanted = url.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("url", nargs="?", metavar="URL", help="an https address")
+    wanted.add_argument("--none", action="store_true", help="nowhere")
+    enable = actions.add_parser("enable", help="send again to an address whose server had answered 410 Gone")
+    enable.add_argument("url", metavar="URL", help="as `show` tells it")
+    for action in (show, secret, url, enable):
+        action.add_argument("--tenant", default="default", help="whose webhooks (%(default)s)")
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
 def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--fix", action="store_true", help="put right what is found; without it, only say so")
     _add_flags(doctor, ("data_dir", "redis_url"))
@@ -173,6 +190,10 @@ def _run(given: argparse.Namespace) -> int:
         from cli.audit import audit
 
         return audit(given, settings)
+    if given.command == "webhooks":
+        from cli.webhooks import webhooks
+
+        return webhooks(given, settings)
     if given.command == "doctor":
         from cli.doctor import doctor
 

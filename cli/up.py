@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from actors.engines.extras import check_extras
 from cli.admin_key import AdminKey, first_admin_key
 from cli.child import Child, ChildSpec, Stage
 from cli.data_dir import LOG_DIR, claimed, prepared, this_process
@@ -31,9 +32,11 @@ Program = Callable[[Settings, Path], Sequence[ChildSpec]]
 def up(settings: Settings, program: Program = program) -> int:
     """Run Despacho until a signal stops it; returns 0 then, or 1 if the stop was hurried.
 
-    Raises `SettingsError` when a setting, the port or the directory doesn't allow it, and `StartFailed` when a
-    process doesn't come up. Either way nothing is left running.
+    Raises `SettingsError` when a setting, what it asks for, the port or the directory doesn't allow it, and
+    `StartFailed` when a process doesn't come up. Either way nothing is left running.
     """
+    # Here too, or workers would be started in vain.
+    check_extras(settings)
     # Clients' words are in the documents and in the server's file: whatever we or our children write is private.
     os.umask(0o077)
     with contextlib.closing(StopRequests()) as stop:

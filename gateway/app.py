@@ -10,13 +10,32 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gateway import audit, cases, console, documents, events, operations, sessions, tasks
+from gateway import (
+    audit,
+    cases,
+    console,
+    documents,
+    events,
+    operations,
+    problem_pages,
+    results,
+    sessions,
+    tasks,
+    webhooks,
+)
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
 from tasks.settings import Settings
 
-EXPOSED = ("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy")
+ALLOWED = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "Last-Event-ID"),
+    "X-Request-ID",
+)
+EXPOSED = (
+    *("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    *("Idempotent-Replayed", "Preference-Applied"),
+)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -24,13 +43,16 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             *tasks.ROUTES,
+            *results.ROUTES,
             *events.ROUTES,
             *cases.ROUTES,
             *documents.ROUTES,
+            *webhooks.ROUTES,
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
             *audit.ROUTES,
             *sessions.ROUTES,
+            *problem_pages.ROUTES,
             *console.ROUTES,
         ],
         middleware=_middleware(settings),
@@ -52,7 +74,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+                allow_headers=ALLOWED,
                 expose_headers=EXPOSED,
             )
         )

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import redis
 
@@ -28,6 +28,7 @@ from tasks.known_keys import KnownKeys
 from tasks.record import Event, parse_message
 from tasks.settings import Settings
 
+W = TypeVar("W", bound="Watcher")
 log = logging.getLogger(__name__)
 SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
@@ -61,6 +62,9 @@ class Frame:
         return encode(self.event, case_event_name(self.event))
 
 
+NEWS: Final = _Signal()
+"""Something happened; what it was, the watcher looks up by itself."""
+
 Item = Frame | _Signal
 
 
@@ -88,6 +92,23 @@ class Watcher:
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(CLOSED)
+
+
+@dataclass(eq=False)
+class Nudged(Watcher):
+    """For a stream that looks up what is new by itself: however much happens before it looks, it is told once, so it
+    may be as slow as it likes."""
+
+    closed: bool = False
+
+    def offer(self, item: Item) -> None:
+        self.closed = self.closed or item is CLOSED
+        if self.queue.empty():
+            self.queue.put_nowait(NEWS)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self.offer(CLOSED)
 
 
 @dataclass(eq=False)
@@ -142,7 +163,13 @@ class Bridge:
 
         Raises `Unavailable` where the server doesn't acknowledge in time.
         """
-        watcher = Watcher(name, identity.key_id if identity else "")
+        async with self.watch_with(Watcher(name), identity) as watcher:
+            yield watcher
+
+    @asynccontextmanager
+    async def watch_with(self, watcher: W, identity: Identity | None = None) -> AsyncIterator[W]:
+        """The same with a watcher of one's own, made for the channel. Raises `Unavailable`."""
+        watcher.key_id = identity.key_id if identity else ""
         alarm = _alarm(watcher, identity)
         try:
             await self._until_heard(await self._join(watcher))
@@ -186,14 +213,16 @@ class Bridge:
 
     async def _until_heard(self, channel: _Channel) -> None:
         try:
-            await asyncio.wait_for(channel.heard.wait(), ACKNOWLEDGED_WITHIN_S)
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+                await channel.heard.wait()
         except TimeoutError:
             raise Unavailable("the subscription was not acknowledged") from None
 
     async def is_heard_again(self, watcher: Watcher, within_s: float) -> bool:
         """Wait until a channel that had a gap is heard again; false where that takes longer."""
         try:
-            await asyncio.wait_for(self._channels[watcher.channel].heard.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._channels[watcher.channel].heard.wait()
         except TimeoutError:
             return False
         return True
@@ -258,7 +287,7 @@ class Bridge:
         elif kind == SUBSCRIBE and self._leaving[name] <= 0:
             channel.heard.set()
         elif kind == "message":
-            channel.hand_out(Frame(parse_message(message["data"])))
+            channel.hand_out(Frame(parse_message(message["data"])) if message["data"] else NEWS)
 
     async def _hear_of_keys(self, kind: str, data: Any) -> None:
         if kind == SUBSCRIBE:

@@ -1,4 +1,4 @@
-"""The routes of cases: put a conversation, read what is known, forget all of it."""
+"""The routes of cases: put a conversation, read what is known, find similar ones, forget all of it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from gateway.auth import by, needs
 from gateway.documents import forget_document
 from gateway.json import Json
 from gateway.methods import resource
-from gateway.requests import CaseRequest, case_id_of, read
+from gateway.requests import CaseRequest, case_id_of, query_number, read
 from gateway.services import Services, services
 from tasks.api_keys import Identity
 from tasks.blobs import results_folder
 from tasks.cases import Case
 from tasks.clock import rfc3339
 from tasks.submission import check_metadata
+
+SIMILAR = 10
+SIMILAR_AT_MOST = 100
 
 
 @needs("tasks:write")
@@ -58,6 +61,7 @@ async def delete(request: Request, identity: Identity) -> Response:
     case_id = case_id_of(request)
     known = services(request)
     documents = await known.cases.delete(identity.tenant, case_id)
+    known.similar.forget(identity.tenant, case_id)
     for document in documents:
         await forget_document(known, identity.tenant, document)
     due = await known.tasks.forget_case(identity.tenant, case_id)
@@ -69,10 +73,23 @@ async def delete(request: Request, identity: Identity) -> Response:
     return Response(status_code=204)
 
 
+@needs("tasks:read")
+async def similar(request: Request, identity: Identity) -> Response:
+    """The tenant's cases nearest in meaning, by their ids: what they say is read at the cases themselves."""
+    case_id = case_id_of(request)
+    limit = query_number(request, "limit", SIMILAR, SIMILAR_AT_MOST)
+    found = await services(request).similar.of(identity.tenant, case_id, limit)
+    cases = [{"case_id": neighbour.case_id, "score": neighbour.score} for neighbour in found.neighbours]
+    return Json({"cases": cases, "model": found.model, "count": found.count})
+
+
 def _delete_results(known: Services, due: dict[str, str]) -> None:
     for task_id, tenant in due.items():
         if tenant:
             known.blobs.delete_folder(results_folder(tenant, task_id))
 
 
-ROUTES = [resource("/api/cases/{case_id}", GET=get, PUT=put, DELETE=delete)]
+ROUTES = [
+    resource("/api/cases/{case_id}", GET=get, PUT=put, DELETE=delete),
+    resource("/api/cases/{case_id}/similar", GET=similar),
+]

@@ -98,10 +98,15 @@ class _Told:
 
 async def _live(watcher: Watcher) -> AsyncIterator[Item | None]:
     while True:
-        try:
-            yield await asyncio.wait_for(watcher.queue.get(), KEEP_ALIVE_S)
-        except TimeoutError:
-            yield None
+        yield await _next(watcher)
+
+
+async def _next(watcher: Watcher) -> Item | None:
+    try:
+        async with asyncio.timeout(KEEP_ALIVE_S):
+            return await watcher.queue.get()
+    except TimeoutError:
+        return None
 
 
 # ------------------------------------------------------------------------------------------------ routes

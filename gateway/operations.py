@@ -15,10 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.auth import SAFE_METHODS, admit, by, needs, same_origin
 from gateway.json import Json
 from gateway.methods import resource
+from gateway.problems import RETRY_AFTER_S
 from gateway.requests import ReportRequest, query_number, read
 from gateway.security_headers import policy_of
 from gateway.services import services
-from gateway.tasks import links
+from gateway.tasks import SOON, links
 from middleware.dashboard import dashboard_app, dashboard_styles
 from tasks.api_keys import Identity
 from tasks.errors import NotFound, Unavailable
@@ -39,10 +40,14 @@ async def readyz(request: Request) -> Response:
     try:
         workers = await services(request).reader.workers()
     except Unavailable:
-        return Json({"status": "unavailable", "reasons": ["Redis does not answer"]}, 503)
+        return _not_ready("Redis does not answer")
     if not workers:
-        return Json({"status": "unavailable", "reasons": ["no worker was heard of lately"]}, 503)
+        return _not_ready("no worker was heard of lately")
     return Json({"status": "ok", "reasons": []})
+
+
+def _not_ready(reason: str) -> Response:
+    return Json({"status": "unavailable", "reasons": [reason]}, 503, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 @needs("ops:read")
@@ -99,7 +104,7 @@ async def request_report(request: Request, identity: Identity) -> Response:
     submitted = await known.tasks.submit(await known.tasks.prepare([order]), by=by(request, identity))
     task_id = submitted.task_ids[0]
     body = {"task_id": task_id, "status": "queued", "links": links(task_id)}
-    return Json(body, 202, {"Location": f"/api/tasks/{task_id}"})
+    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON})
 
 
 @needs("ops:read")

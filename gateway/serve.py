@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import os
 import socket
 from types import FrameType
 
@@ -11,6 +13,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.bridge import Bridge
+from gateway.protocol import configure
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -39,21 +42,29 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _say_nothing_of_cut_streams() -> None:
+    """A stream that can't be finished is cut on purpose, so that its client knows; uvicorn takes that for a fault."""
+
+    def is_worth_telling(record: logging.LogRecord) -> bool:
+        return "without completing response" not in record.getMessage()
+
+    logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
+
+
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
+    # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _say_nothing_of_cut_streams()
     app = create_app(settings)
     # What lives as long as the process needn't be looked through at every collection, while requests wait.
     gc.collect()
     gc.freeze()
-    config = uvicorn.Config(
+    config = configure(
         app,
+        settings.request_timeout_s,
         host=settings.host,
         port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # The application itself believes those that the settings name, and no one else.
-        proxy_headers=False,
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )

@@ -14,11 +14,13 @@ from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
+from tasks.cursors import Cursors
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
 from tasks.settings import Settings
+from tasks.similar import SimilarCases
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class Services:
     limits: RateLimits
     reports: ReportShelf
     blobs: FolderBlobs
+    cursors: Cursors
     bridge: Bridge
+    similar: SimilarCases
 
     @property
     def reader(self) -> Reader:
@@ -56,7 +60,9 @@ class Services:
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
+            cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities),
+            similar=SimilarCases(client, settings),
         )
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from tasks.errors import Unavailable
 from tasks.record import Event, compact_json
 
 KEEP_ALIVE_S = 15.0
+CANCEL_AGAIN_AFTER_S = 0.5
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n\n"
 END = b"event: end\ndata: {}\n\n"
@@ -45,12 +46,13 @@ def case_event_name(event: Event) -> str:
 class EventStream(Response):
     """Sends chunks as they come, and stops at once when the client goes away."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        super().__init__(None, 200, HEADERS)
+    def __init__(self, chunks: AsyncIterator[bytes], headers: Mapping[str, str] = HEADERS) -> None:
+        super().__init__(None, 200, headers)
         self._chunks = chunks
 
-    def init_headers(self, headers: object = None) -> None:  # noqa: ARG002
-        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        told = (headers or {}).items()
+        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in told]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -62,16 +64,24 @@ class EventStream(Response):
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (leaving, sending):
-                task.cancel()
-                # A stream whose source is away just ends: its client comes back with the id of the last event.
-                with suppress(asyncio.CancelledError, Unavailable):
-                    await task
+            await _end(leaving)
+            await _end(sending)
 
     async def _send_all(self, send: Send) -> None:
         async for chunk in self._chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended: before Python 3.12, `asyncio.wait_for`, in which redis-py sends, swallows a
+    cancellation that comes with what it waits for."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_AFTER_S)
+    # A stream whose source is away just ends: its client comes back with the id of the last event.
+    with suppress(asyncio.CancelledError, Unavailable):
+        task.result()
 
 
 async def _client_leaves(receive: Receive) -> None:

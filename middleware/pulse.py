@@ -35,7 +35,7 @@ CHAINS_AGAIN_S = 10.0
 
 class Pulse:
     """One thread; `look_soon` wakes it when a delay was set that may end before it would have looked, `chain_soon`
-    when something was noted for an audit trail."""
+    when something was noted for an audit trail, `describe_soon` when the worker has news of itself."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Pulse:
         self._silence_s = settings.heartbeat_timeout_s * 0.6
         self._heard_at = monotonic()
         self._wake = Event()
+        self._has_news = Event()
         self._stopped = Event()
         self._does_chores = False
         self._beat_at = self._chores_at = self._describe_at = self._ageing_at = self._chains_at = 0.0
@@ -73,6 +74,11 @@ class Pulse:
 
     def chain_soon(self) -> None:
         self._chains_at = min(self._chains_at, monotonic() + CHAINS_AFTER_S)
+        self._wake.set()
+
+    def describe_soon(self) -> None:
+        """What the worker tells of itself has changed."""
+        self._has_news.set()
         self._wake.set()
 
     def _run(self) -> None:
@@ -93,7 +99,7 @@ class Pulse:
 
     def _do_what_is_due(self) -> None:
         now = monotonic()
-        if now >= self._beat_at:
+        if now >= self._beat_at or self._has_news.is_set():
             self.beat(now)
         if self._does_chores and now >= self._chores_at:
             self._chores_at = now + self._chores_every_s
@@ -103,6 +109,10 @@ class Pulse:
 
     def beat(self, now: float = 0.0) -> None:
         """Tell that the worker lives; done once before it takes its first task."""
+        if self._has_news.is_set():
+            # Cleared before it is told: news that come meanwhile are told by the next beat.
+            self._has_news.clear()
+            self._describe_at = 0.0
         describes = now >= self._describe_at
         lease = self._ledger.beat(self._worker, self._describe() if describes else None)
         heard = monotonic()

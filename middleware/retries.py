@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import traceback
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -25,12 +26,13 @@ from middleware.run import (
     LetGo,
     Outcome,
     Retrying,
+    Run,
     ShuttingDown,
     Superseded,
     WasCancelled,
 )
 from tasks.clock import now_ms
-from tasks.errors import DespachoError, PermanentFailure
+from tasks.errors import DespachoError, NotNow, PermanentFailure, ProviderFailed, WebhookFailed
 from tasks.ledger import Started
 from tasks.record import RunOptions
 
@@ -51,8 +53,9 @@ class LedgerRetries(Retries):
         assert isinstance(message, Delivery)
         if exception is None:
             return
+        run = message.run
         throws = broker.get_actor(message.actor_name).options.get("throws")
-        message.outcome = verdict(message.run.started, exception, throws)
+        message.outcome = _with_what_it_achieved(run, verdict(run.started, exception, throws))
         if isinstance(message.outcome, Failed):
             message.fail()
         where = place(exception)
@@ -67,15 +70,25 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
         return HandedBack()
     if isinstance(exception, Superseded):
         return LetGo()
+    if isinstance(exception, NotNow):
+        return Retrying(round(1_000 * exception.after_s), counted=False)
     permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
     if permanent or started.retries >= started.options.max_retries:
         return Failed(describe(exception, started, retryable=False))
     return Retrying(_delay_ms(started, exception), describe(exception, started, retryable=True))
 
 
+def _with_what_it_achieved(run: Run, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, (Failed, Retrying)):
+        return replace(outcome, result=run.result, place=run.place)
+    return outcome
+
+
 def _delay_ms(started: Started, exception: BaseException) -> int:
-    asked = exception.delay if isinstance(exception, Retry) else None
-    return backoff_ms(started.options, started.retries) if asked is None else int(asked)
+    if isinstance(exception, Retry) and exception.delay is not None:
+        return int(exception.delay)
+    asked_s = exception.retry_after_s if isinstance(exception, ProviderFailed | WebhookFailed) else None
+    return max(backoff_ms(started.options, started.retries), round(1_000 * (asked_s or 0)))
 
 
 def backoff_ms(options: RunOptions, retries: int) -> int:

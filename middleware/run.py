@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import Interrupt
+from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
 from tasks.errors import Unavailable
@@ -53,22 +53,30 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Runs again after `delay_ms`. One that isn't `counted` was nobody's failure and uses up no attempt."""
+    """Runs again after `delay_ms`. One that isn't `counted` was nobody's failure and uses up no attempt. `result` and
+    `place` are what the run achieved so far, for the next one to build on."""
 
     delay_ms: int
     error: dict[str, Any] | None = None
     counted: bool = True
+    result: str = ""
+    place: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted, then=then)
+        so_far = {"result": self.result, "place": self.place}
+        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted, then=then, **so_far)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
+    """A dead letter; `result` and `place` are what the run achieved nevertheless, as in `Succeeded`."""
+
     error: dict[str, Any]
+    result: str = ""
+    place: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.fail(hold, self.error, then)
+        return ledger.fail(hold, self.error, then, result=self.result, place=self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +90,10 @@ class AwaitsChildren:
     """The run is over, the task isn't: it goes on when its last child has ended."""
 
     on_error: str = ""
-    in_lane: int = 1
+    max_parallel: int | None = None
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.await_children(hold, self.on_error, self.in_lane, then)
+        return ledger.await_children(hold, self.on_error, self.max_parallel, then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +146,9 @@ class Run:
     def payload(self) -> Mapping[str, Any]:
         return self.started.payload
 
-    def await_children(self, on_error: str, in_lane: int) -> None:
+    def await_children(self, on_error: str, max_parallel: int | None) -> None:
         """Let this run end without a result: the task goes on in another one when its last child has ended."""
-        self.awaits = AwaitsChildren(on_error, in_lane)
+        self.awaits = AwaitsChildren(on_error, max_parallel)
 
     def report(self, percent: float, message: str) -> None:
         """Tell how far the run has come. The first few reports pass at once, then a few a second; the rest is
@@ -181,6 +189,12 @@ class Delivery(MessageProxy):
         self.outcome: Outcome = HandedBack()
         self.fetches_next = True
         self.following: tuple[Delivery, ...] = ()
+
+
+def current_run() -> Run | None:
+    """The run that the calling thread is in."""
+    delivery = CurrentMessage.get_current_message()
+    return delivery.run if isinstance(delivery, Delivery) else None
 
 
 def _message(started: Started) -> Message[Any]:

@@ -74,6 +74,8 @@ class LaneWorker(Worker):
             "host": socket.gethostname(),
             "threads": self.worker_threads,
             "task_names": sorted(self.broker.actors),
+            "queues": sorted(self.broker.queues),
+            "draining": self.broker.draining,
         }
 
     def start(self) -> None:
@@ -111,6 +113,7 @@ class LaneWorker(Worker):
     def drain(self, timeout_s: float) -> None:
         """Take nothing new, let running tasks finish for so long, hand back the rest, and stop."""
         self.broker.draining = True
+        self.pulse.describe_soon()
         self.broker.ring()
         self._hand_back_unbegun()
         if not _within(timeout_s, self._idle):

@@ -42,6 +42,8 @@ class By:
 LOCAL = By("local")
 """A Python caller in a process of its own, which reaches Redis without the gateway."""
 CLI = By("cli")
+WORKER = By("worker")
+"""What a worker does of itself, because a receiver of webhooks asked for it."""
 
 
 def subjects(ids: Sequence[str]) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import redis
@@ -16,6 +15,7 @@ from tasks.audit_chain import HEAD_FIELDS
 from tasks.connection import AsyncRedis
 from tasks.keys import Keys
 from tasks.ledger import redis_faults
+from tasks.record import compact_json
 from tasks.scripts import AsyncCaller
 from tasks.settings import Settings
 
@@ -24,24 +24,30 @@ CHUNK = 200
 SCANNED_AT_MOST = 2_000
 EXTENSIONS_AT_MOST = 20
 """Of one question: 10,000 notes, which are more than a worker leaves unchained."""
-CURSOR = re.compile(r"^\d{1,15}-\d{1,15}$")
+SEQ_BITS = 64
+"""Of the id of an entry; its ms stand above them."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries of a tenant a page shows; times in ms, `cursor` where the last page ended."""
+    """Which entries of a tenant a page shows; times in ms, `before_id` where the last page ended."""
 
     tenant: str
     action: str | None = None
     actor: str | None = None
     after_ms: int | None = None
     before_ms: int | None = None
-    cursor: str | None = None
+    before_id: int | None = None
     limit: int = 50
 
     def accepts(self, entry: dict[str, Any]) -> bool:
         wanted = ((self.action, entry.get("action")), (self.actor, entry.get("actor")))
         return all(wish in (None, have) for wish, have in wanted)
+
+    @property
+    def listed(self) -> str:
+        """Names the list that is asked for, whichever page of it."""
+        return "audit " + compact_json(astuple(replace(self, before_id=None, limit=0)))
 
     @property
     def lowest(self) -> str:
@@ -50,9 +56,8 @@ class AuditFilter:
     @property
     def highest(self) -> str:
         ends = [] if self.before_ms is None else [(max(0, self.before_ms), 0)]
-        if self.cursor is not None:
-            ms, _, seq = self.cursor.partition("-")
-            ends.append((int(ms), int(seq)))
+        if self.before_id is not None:
+            ends.append(divmod(self.before_id, 1 << SEQ_BITS))
         if not ends:
             return "+"
         ms_of_end, seq_of_end = min(ends)
@@ -61,10 +66,10 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Entries, newest first, and where the next page begins; `None` at the end."""
+    """Entries, newest first, and before which id the next page begins; `None` at the end."""
 
     entries: tuple[dict[str, Any], ...]
-    next_cursor: str | None
+    next_id: int | None
 
 
 class AuditBook:
@@ -95,11 +100,11 @@ class AuditBook:
                 if wanted.accepts(entry):
                     found.append(entry)
                 if len(found) == wanted.limit:
-                    return AuditPage(tuple(found), link.id)
+                    return AuditPage(tuple(found), _number(link.id))
             if len(links) < CHUNK:
                 return AuditPage(tuple(found), None)
             scanned += len(links)
-        return AuditPage(tuple(found), last.removeprefix("("))
+        return AuditPage(tuple(found), _number(last.removeprefix("(")))
 
     async def _older(self, wanted: AuditFilter, highest: str) -> list[Link]:
         name = self._keys.of("audit", tenant=wanted.tenant)
@@ -134,6 +139,11 @@ class AuditBook:
             extension = notes.chained(heads)
             done = await self._caller("extend_audit", self._keys.namespace, extension.arguments(self._most))
         return not done or len(notes.raw) == CHAINED_AT_ONCE
+
+
+def _number(id_: str) -> int:
+    ms, _, seq = id_.partition("-")
+    return (int(ms) << SEQ_BITS) + int(seq)
 
 
 def _shown(link: Link) -> dict[str, Any]:

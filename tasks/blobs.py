@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 EMBEDDINGS_FILE = "embeddings.json"
-LINES_FILE = "results.ndjson"
 _SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
 

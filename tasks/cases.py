@@ -5,6 +5,7 @@ The gateway writes them through `CaseStore`; actors read them through `CaseFile`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -92,6 +93,11 @@ def _parse_latest(value: bytes) -> dict[str, Any]:
     }
 
 
+def version_of(conversation: bytes) -> str:
+    """What tells two conversations of a case apart: a digest of what is stored."""
+    return hashlib.sha256(conversation).hexdigest()[:32]
+
+
 def parse_document(document_id: str, raw: dict[bytes, bytes]) -> Document | None:
     if not raw:
         return None
@@ -118,6 +124,12 @@ class CaseFile:
             raw = self._client.hgetall(self._keys.of("case", tenant=tenant, case=case_id))
         return parse_case(case_id, cast(dict[bytes, bytes], raw))
 
+    def version(self, tenant: str, case_id: str) -> str | None:
+        """Which conversation the case holds; `None` where there is no such case."""
+        with redis_faults():
+            raw = self._client.hget(self._keys.of("case", tenant=tenant, case=case_id), "version")
+        return None if raw is None else cast(bytes, raw).decode()
+
     def document(self, tenant: str, document_id: str) -> Document | None:
         with redis_faults():
             raw = self._client.hgetall(self._keys.of("document", tenant=tenant, id=document_id))
@@ -141,17 +153,26 @@ class CaseStore:
     # ------------------------------------------------------------------------------------------- cases
 
     async def put(self, tenant: str, case_id: str, conversation: tuple[Turn, ...], metadata: dict[str, Any]) -> Case:
-        """Replace the conversation and metadata of a case, or make it; its results and documents stay."""
+        """Replace the conversation and metadata of a case, or make it; its results and documents stay. Its vector
+        stays for as long as the conversation does."""
         name = self._case(tenant, case_id)
+        told = to_json(conversation)
+        version = version_of(told)
         fields = {
-            "conversation": to_json(conversation),
+            "conversation": told,
             "metadata": compact_json(metadata),
             "updated": str(now_ms()),
+            "version": version,
         }
+        with redis_faults():
+            known = await self._client.hget(name, "version")
         pipe = self._client.pipeline(transaction=True)
         pipe.hset(name, mapping=cast(Any, fields))
-        pipe.expire(name, self._ttl)
-        pipe.expire(self._documents(tenant, case_id), self._ttl)
+        if known != version.encode():
+            pipe.hdel(name, "vector")
+            pipe.zrem(self._vectors(tenant), case_id)
+        for key in (name, self._documents(tenant, case_id), self._vectors(tenant)):
+            pipe.expire(key, self._ttl)
         with redis_faults():
             await pipe.execute()
         return await self.get(tenant, case_id)
@@ -179,6 +200,7 @@ class CaseStore:
         documents = await self.documents(tenant, case_id)
         pipe = self._client.pipeline(transaction=True)
         pipe.delete(self._case(tenant, case_id), self._documents(tenant, case_id))
+        pipe.zrem(self._vectors(tenant), case_id)
         with redis_faults():
             existed = (await pipe.execute())[0]
         if not existed and not documents:
@@ -223,7 +245,7 @@ class CaseStore:
         pipe.hset(name, mapping=cast(Any, fields))
         pipe.sadd(users, document.document_id)
         pipe.sadd(members, document.document_id)
-        for key in (name, users, members, self._case(tenant, document.case_id)):
+        for key in (name, users, members, self._case(tenant, document.case_id), self._vectors(tenant)):
             pipe.expire(key, self._ttl)
         with redis_faults():
             await pipe.execute()
@@ -272,6 +294,9 @@ class CaseStore:
 
     def _case(self, tenant: str, case_id: str) -> str:
         return self._keys.of("case", tenant=tenant, case=case_id)
+
+    def _vectors(self, tenant: str) -> str:
+        return self._keys.of("case_vectors", tenant=tenant)
 
     def _documents(self, tenant: str, case_id: str) -> str:
         return self._keys.of("case_documents", tenant=tenant, case=case_id)

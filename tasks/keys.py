@@ -28,9 +28,15 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("seq", "seq", "string", "every script that moves a task", "one number"),
-    Key("task", "task:{id}", "hash", "ledger", "TTL: retention after the end; waiting ones by max_waiting"),
+    Key(
+        "task",
+        "task:{id}",
+        "hash",
+        "ledger",
+        "TTL: retention after the end; waiting ones by max_waiting, webhooks by a million",
+    ),
     # The transport: Dramatiq's own layout, so that dramatiq-dashboard reads it.
-    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting"),
+    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting; a million webhooks"),
     Key("messages", "mq:{lane}.msgs", "hash", "ledger", "one field per waiting or running task"),
     Key("delayed_messages", "mq:{lane}.DQ.msgs", "hash", "ledger", "one field per delayed task"),
     Key("dead", "mq:{lane}.XQ", "zset", "ledger", "one member per failed task, leaves with its record"),
@@ -48,8 +54,10 @@ KEYS: tuple[Key, ...] = (
     Key("by_case", "index:{tenant}:case:{case}", "zset", "ledger", "one member per kept task"),
     Key("children", "children:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
     Key("held", "held:{id}", "list", "ledger", "TTL: retention; 10,000 members"),
+    Key("ended", "ended:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
     Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
     Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
+    Key("cursor_key", "cursor_key", "string", "cursors", "32 bytes"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
     # Cases, documents, identity, reports.
@@ -60,6 +68,13 @@ KEYS: tuple[Key, ...] = (
         "set",
         "cases",
         "TTL: case_retention; 1,000 members",
+    ),
+    Key(
+        "case_vectors",
+        "case_vectors:{tenant}",
+        "zset",
+        "ledger, cases",
+        "TTL: case_retention; one member per case with a vector, those of expired cases leave as others come",
     ),
     Key("document", "document:{tenant}:{id}", "hash", "cases", "TTL: case_retention"),
     Key("blob_users", "blob:{tenant}:{digest}", "set", "cases", "TTL: case_retention"),
@@ -75,6 +90,10 @@ KEYS: tuple[Key, ...] = (
     Key("audit_head", "audit_head:{tenant}", "hash", "ledger", "five fields; one per tenant"),
     Key("audited", "audited", "set", "ledger", "one member per tenant"),
     Key("audit", "audit:{tenant}", "stream", "ledger", "audit_entries"),
+    Key("webhook_secret", "webhook_secret:{tenant}", "hash", "webhooks", "one per tenant"),
+    Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
+    Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
+    Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )
@@ -85,6 +104,7 @@ CHANNELS: tuple[Key, ...] = (
     Key("key_changes", "key_changes", "channel", "api_keys", "the id of a key that was revoked"),
     Key("task_events", "events:task:{id}", "channel", "ledger", "every event of one task"),
     Key("case_events", "events:case:{tenant}:{case}", "channel", "ledger", "every event of a case's tasks"),
+    Key("batch_news", "events:batch:{id}", "channel", "ledger", "says that a case of a batch has ended"),
     Key("tenant_events", "events:tenant:{tenant}", "channel", "ledger", "every event of a tenant's tasks"),
 )
 

@@ -29,6 +29,7 @@ from tasks.errors import (
     NotFound,
     QueueFull,
     QuotaExceeded,
+    RecordChanged,
     Unavailable,
 )
 from tasks.keys import Keys
@@ -87,11 +88,27 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """How a request that moves one task was answered: `cancelled`, `cancelling` or `queued`; `replayed` where it was
+    answered so before."""
+
+    verdict: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A digest of tenant, route and key, and the fingerprint of the body that came with it."""
+    """A digest of tenant, route and key, and the fingerprint of the request that came with it."""
 
     digest: str = ""
     fingerprint: str = ""
+
+    def arguments(self) -> list[str | int]:
+        return [self.digest, self.fingerprint, IDEMPOTENCY_TTL_MS]
+
+
+UNCONDITIONAL = ""
+"""What a caller has seen that makes no condition; else versions of the record joined by commas, or `*`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +185,7 @@ def submit_arguments(
     """
     for task in tasks:
         catalog.check_queue(task.queue)
-    head: list[str | int] = [max_waiting, idempotency.digest, idempotency.fingerprint, IDEMPOTENCY_TTL_MS]
+    head: list[str | int] = [max_waiting, *idempotency.arguments()]
     about = subjects([task.task_id for task in tasks]) if audit_line else ""
     head += ["" if quota is None else quota, audit_line, about]
     return head + list(itertools.chain.from_iterable(task.arguments() for task in tasks))
@@ -178,7 +195,7 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
     """Reads the answer of `submit`; its refusals become errors."""
     verdict, *ids = (part.decode() for part in answer)
     if verdict == "mismatch":
-        raise IdempotencyMismatch("the Idempotency-Key was used with another body")
+        raise IdempotencyMismatch
     if verdict == "full":
         raise QueueFull(f"too many tasks are waiting in {ids[0]}")
     if verdict == "quota":
@@ -188,14 +205,18 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
     return Submitted(tuple(ids), replayed=verdict == "replayed")
 
 
-def parse_move(move: Move, answer: list[bytes]) -> str:
+def parse_move(move: Move, answer: list[bytes]) -> Moved:
     """Reads the answer of `cancel` or `requeue`; its refusals become errors."""
     verdict, *rest = (part.decode() for part in answer)
     if verdict == "gone":
         raise NotFound("there is no such task")
     if verdict == "refused":
         raise IllegalMove(move.value, rest[0])
-    return verdict
+    if verdict == "changed":
+        raise RecordChanged
+    if verdict == "mismatch":
+        raise IdempotencyMismatch
+    return Moved(rest[0], replayed=True) if verdict == "replayed" else Moved(verdict)
 
 
 def _or_none(ms: int) -> int | None:
@@ -278,6 +299,10 @@ class Ledger:
         arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
 
+    def count_tokens(self, task_id: str, prompt: int, completion: int) -> None:
+        """Add to the sums of tokens that this type of task, its queue and its tenant have cost."""
+        self._call("count_tokens", task_id, prompt, completion, repeats=False)
+
     def succeed(self, hold: Hold, result: str, place: str = "", then: Appetite | None = None) -> Ended:
         """End the run well. `result` is JSON; a large one lies at `place` in the blob store instead."""
         allowed = allowed_from(Move.SUCCEED)
@@ -291,25 +316,36 @@ class Ledger:
         *,
         counted: bool = True,
         then: Appetite | None = None,
+        result: str = "",
+        place: str = "",
     ) -> Ended:
-        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt."""
+        """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt. What it achieved so
+        far is kept like a result, for the next run to build on; it is nobody else's."""
         problem = compact_json(error) if error else ""
         allowed, flag = allowed_from(Move.RETRY), "1" if counted else ""
-        return self._end("retry", hold, allowed, delay_ms, problem, self._retention_ms, flag, then=then)
+        kept = (delay_ms, problem, self._retention_ms, flag, result, place)
+        return self._end("retry", hold, allowed, *kept, then=then)
 
-    def fail(self, hold: Hold, error: dict[str, Any], then: Appetite | None = None) -> Ended:
-        """End the task for good: it becomes a dead letter."""
+    def fail(
+        self, hold: Hold, error: dict[str, Any], then: Appetite | None = None, *, result: str = "", place: str = ""
+    ) -> Ended:
+        """End the task for good: it becomes a dead letter. What it achieved nevertheless is kept like the result of
+        one that succeeded."""
         allowed = allowed_from(Move.FAIL)
-        return self._end("fail", hold, allowed, compact_json(error), self._retention_ms, then=then)
+        return self._end("fail", hold, allowed, compact_json(error), self._retention_ms, result, place, then=then)
 
     def cancelled(self, hold: Hold, then: Appetite | None = None) -> Ended:
         """End a run that was interrupted on request."""
         return self._end("cancelled", hold, allowed_from(Move.CANCEL), self._retention_ms, then=then)
 
-    def await_children(self, hold: Hold, on_error: str = "", in_lane: int = 1, then: Appetite | None = None) -> Ended:
-        """End a parent's run, not the parent: it goes on when its last child has ended. With `abort`, children
-        that have not begun when one fails are cancelled. `in_lane` children may be under way at a time."""
-        return self._end("await_children", hold, allowed_from(Move.PROGRESS), on_error, in_lane, then=then)
+    def await_children(
+        self, hold: Hold, on_error: str = "", max_parallel: int | None = None, then: Appetite | None = None
+    ) -> Ended:
+        """End a parent's run, not the parent: its held children begin, and it goes on when the last one has ended.
+        With `abort`, children that have not begun when one fails are cancelled. `max_parallel` of them run at a time;
+        left out, three quarters of the threads that there are."""
+        allowed, most = allowed_from(Move.PROGRESS), max_parallel or ""
+        return self._end("await_children", hold, allowed, on_error, most, then=then)
 
     def hand_back(self, hold: Hold) -> Ended:
         """Put a run that this worker will not end back at the head of its lane."""
@@ -325,11 +361,14 @@ class Ledger:
     def cancel(self, task_id: str, tenant: str = ANY_TENANT) -> str:
         """`cancelled`, or `cancelling` where a worker must hear of it first. Raises `NotFound`, `IllegalMove`."""
         allowed = allowed_from(Move.CANCEL)
-        return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms, ""))
+        wish = (task_id, tenant, allowed, self._retention_ms, UNCONDITIONAL, *Idempotency().arguments(), "")
+        return parse_move(Move.CANCEL, self._call("cancel", *wish)).verdict
 
-    def requeue(self, task_id: str, tenant: str = ANY_TENANT) -> str:
-        """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""
-        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), ""))
+    def requeue(self, task_id: str, tenant: str = ANY_TENANT, *, held: bool = False) -> str:
+        """Run a failed or cancelled task again, with fresh attempts. A child that is `held` waits until its parent
+        draws it; one that isn't runs whatever became of its parent. Raises `NotFound`, `IllegalMove`."""
+        wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments(), "")
+        return parse_move(Move.REQUEUE, self._call("requeue", *wish, "1" if held else "")).verdict
 
     # ------------------------------------------------------------------------------------------ upkeep
 
@@ -375,6 +414,15 @@ class Ledger:
         parts = ((hold.lane, hold.task_id, hold.run) for hold in lost)
         return int(self._call("reclaim", worker, self._retention_ms, *itertools.chain.from_iterable(parts)))
 
+    # ------------------------------------------------------------------------------------------ vectors
+
+    def keep_vector(self, tenant: str, case_id: str, version: str, model: str, vector: bytes) -> bool:
+        """Keep a case's vector with the case; false where it holds another conversation by now, or is gone."""
+        arguments = (tenant, case_id, version, model, vector, self._settings.case_retention_s)
+        return bool(self._call("keep_vector", *arguments) == b"kept")
+
+    # ------------------------------------------------------------------------------------------ reading
+
     def tasks(self, task_ids: Sequence[str]) -> list[Task]:
         """The records of these ids, in their order; those that are gone are left out."""
         pipe = self.client.pipeline(transaction=False)
@@ -397,7 +445,7 @@ class Ledger:
 
     def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants: delete their files, then `expire` them."""
-        report = [part.decode() for part in self._call("expired", EXPIRE_AT_ONCE)]
+        report = [part.decode() for part in self._call("expired", EXPIRE_AT_ONCE, self._retention_ms)]
         return dict(zip(report[::2], report[1::2], strict=True))
 
     def expire(self, task_ids: Iterable[str]) -> int:

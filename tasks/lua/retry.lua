@@ -1,23 +1,26 @@
 -- Ends a run that failed and will be repeated: the record, the wait and the ack in one step.
 -- ARGV: id, run, worker, lane, allowed states, delay in ms, error (JSON), retention in ms,
---       counted ('1' uses up a retry; '' is a wait that was nobody's failure), then as of `succeed`
+--       counted ('1' uses up a retry; '' is a wait that was nobody's failure), what it achieved so far (JSON) or '',
+--       place of that where it is large or '', then as of `succeed`
 -- Returns as `succeed`.
 
 local id, run, worker, lane, states, wait, problem, retention, counted = unpack(ARGV, 1, 9)
+local result, place = ARGV[10], ARGV[11]
 local task = load(id)
 if not holds(task, run, worker, states) then
   give_up_hold(task, id, worker, lane)
-  return ended(ended_before(task, run, worker, 'retrying'), ARGV, 10)
+  return ended(ended_before(task, run, worker, 'retrying'), ARGV, 12)
 end
 
 settle(task, worker)
 if task.cancel == '1' then
   cancelled(task, tonumber(retention))
-  return ended('done', ARGV, 10)
+  return ended('done', ARGV, 12)
 end
 
 local due, attempt = now() + tonumber(wait), task.retries + 1
 if problem ~= '' then set(task, 'error', problem) end
+keep_achieved(task, result, place)
 if counted == '1' then set(task, 'retries', attempt) end
 set(task, 'eta', whole(due))
 lower(task)
@@ -26,4 +29,4 @@ delay(task, due)
 count(task, 'retried')
 tell(task, 'retrying', cjson.encode({attempt = attempt, run = task.run, eta = due, progress = task.progress}), problem)
 save(task)
-return ended('done', ARGV, 10)
+return ended('done', ARGV, 12)

@@ -18,6 +18,7 @@ local function keep_for_case()
   redis.call('HSET', case, 'latest:' .. string.match(task.name, '^[^.]*'), latest)
 end
 
+if task.retries > 0 then unset(task, 'result', 'result_place') end
 if result ~= '' then set(task, 'result', result) end
 if place ~= '' then set(task, 'result_place', place) end
 unset(task, 'error')

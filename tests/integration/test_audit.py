@@ -22,6 +22,7 @@ from tasks.ledger import Ledger
 from tasks.quotas import Quotas
 from tasks.service import TaskService
 from tasks.settings import Settings
+from tasks.webhooks import Webhooks
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
 
@@ -87,6 +88,61 @@ def test_everything_that_changes_something_is_noted(
     assert "segredo" not in json.dumps(entries(api))
 
 
+def test_a_move_that_is_hindered_is_noted(api: Client) -> None:
+    task_id = api.submit(countdown=60)
+    path, again = f"/api/tasks/{task_id}", {"Idempotency-Key": "k"}
+    assert api.delete(path, headers={"If-Match": '"1-1"'}).status_code == 412
+    assert [api.delete(path, headers=again).status_code for _ in range(2)] == [200, 200]
+    retry, again = f"/api/tasks/retry/{task_id}", {"Idempotency-Key": "r"}
+    assert [api.post(retry, headers=again).status_code for _ in range(2)] == [202, 202]
+
+    assert [entry[:2] for entry in told(api)[1:]] == [
+        ("task.cancel", "changed"),
+        ("task.cancel", "cancelled"),
+        ("task.cancel", "replayed"),
+        ("task.retry", "queued"),
+        ("task.retry", "replayed"),
+    ]
+
+
+def test_a_repeated_submit_that_would_be_wrong_by_now_is_noted(api: Client) -> None:
+    api.put("/api/cases/case-1", json={"conversation_history": [{"role": "client", "content": "oi"}]})
+    task = {"task_name": "triage.process_async", "kwargs": {"case_id": "case-1"}}
+    again = {"Idempotency-Key": "k"}
+    first = api.post("/api/tasks/queue", json=task, headers=again).json()["task_id"]
+    api.put("/api/cases/case-1", json={"conversation_history": []})
+    assert api.post("/api/tasks/queue", json=task, headers=again).json()["task_id"] == first
+
+    assert told(api) == [("task.submit", "queued", [first]), ("task.submit", "replayed", [first])]
+
+
+def test_where_webhooks_go_is_noted_without_the_address(
+    api: Client, me: str, client: redis.Redis, settings: Settings
+) -> None:
+    webhooks, url = Webhooks(client, settings), "https://app.example/hooks?token=segredo,;"
+    first = webhooks.make_secret("acme")
+    assert first is not None
+    assert webhooks.make_secret("acme") is None
+    second = webhooks.rotate_secret("acme")
+    assert api.put("/api/webhooks", json={"default_url": url}).status_code == 200
+    webhooks.disable("acme", url)
+    webhooks.enable("acme", url)
+    webhooks.enable("acme", url)
+    webhooks.set_default("acme", url)
+    api.put("/api/webhooks", json={"default_url": None})
+
+    found = [(entry["actor"], entry["action"], entry["outcome"], entry["ids"]) for entry in entries(api)]
+    assert found[1:] == [
+        ("cli", "webhook.secret", "created", [first.secret_id]),
+        ("cli", "webhook.secret", "rotated", [second.secret_id]),
+        (me, "webhook.default", "set", ["app.example:443"]),
+        ("worker", "webhook.disable", "disabled", ["app.example:443"]),
+        ("cli", "webhook.enable", "enabled", ["app.example:443"]),
+        ("cli", "webhook.default", "set", ["app.example:443"]),
+        (me, "webhook.default", "unset", []),
+    ]
+
+
 def test_keys_quotas_and_logins_are_noted(
     api: Client, gateway: Gateway, keys: ApiKeys, me: str, client: redis.Redis, settings: Settings
 ) -> None:
@@ -129,6 +185,9 @@ def test_a_page_is_filtered_and_goes_on(api: Client, other_tenant: Client, me: s
         query["cursor"] = page["next_cursor"]
     assert list(itertools.chain.from_iterable(pages)) == [[task_id] for task_id in reversed(ids)]
     assert [len(page) for page in pages] == [2, 2, 1]
+    # A cursor is for the list that it came with.
+    for other in ({"action": "task.cancel"}, {"tenant": "rival"}):
+        assert api.get("/api/audit", params={**query, **other}).status_code == 422
 
     at = entries(api)[2]["at"]
     assert {entry["at"] >= at for entry in entries(api, after=at)} == {True}
@@ -139,7 +198,7 @@ def test_a_page_is_filtered_and_goes_on(api: Client, other_tenant: Client, me: s
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "cursor=x", "cursor=1-2-3", "after=soon", "tenant=*", "tenant=a%0Ab", "who=me", "tenant="],
+    ["limit=0", "cursor=x", "cursor=1-2", "after=soon", "tenant=*", "tenant=a%0Ab", "who=me", "tenant="],
 )
 def test_a_wrong_question_is_refused(api: Client, query: str) -> None:
     assert api.get(f"/api/audit?{query}").status_code == 422

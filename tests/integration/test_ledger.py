@@ -369,7 +369,7 @@ def test_held_children_are_drawn_also_when_no_sibling_is_left(ledger: Ledger) ->
     ledger.submit(others)
     assert fetched_ids(ledger) == []
 
-    ledger.await_children(held, in_lane=2)
+    ledger.await_children(held, max_parallel=2)
 
     assert fetched_ids(ledger) == [others[0].task_id, others[1].task_id]
 
@@ -523,7 +523,7 @@ def test_cancelling_held_children_draws_no_others(ledger: Ledger) -> None:
     held = begun(ledger, parent)
     children = [a_task(parent_id=parent.task_id, held=number > 0) for number in range(5)]
     ledger.submit(children)
-    ledger.await_children(held, in_lane=1)
+    ledger.await_children(held, max_parallel=1)
 
     ledger.cancel(children[2].task_id)
     ledger.cancel(children[3].task_id)

@@ -10,9 +10,11 @@ import redis
 
 from cli.main import main
 from tasks.api_keys import SCOPES, ApiKeys
+from tasks.keys import Keys
 from tasks.quotas import Quotas
 from tasks.settings import Settings
 from tasks.submission import NewTask
+from tasks.webhooks import Webhooks
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
 from tests.integration.stories import a_task, begun, ledger_for
@@ -23,6 +25,12 @@ TASK = {"task_name": "triage.process_async", "args": ["case-1"], "kwargs": {"use
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"tenant_quota": 2})
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered(client: redis.Redis) -> None:
+    """The server remembers for a second how much room somebody has; that of another test is none of ours."""
+    client.function_flush()
 
 
 def submit(api: httpx.Client, key: str | None = None) -> httpx.Response:
@@ -99,6 +107,21 @@ def test_the_services_own_tasks_have_no_quota(client: redis.Redis, settings: Set
     ledger = ledger_for(client, settings)
 
     ledger.submit([a_task() for _ in range(5)])
+
+
+def test_webhooks_that_wait_take_nobodys_room(
+    api: Client, keys: ApiKeys, client: redis.Redis, settings: Settings
+) -> None:
+    assert Webhooks(client, settings).make_secret("acme")
+    for _ in range(3):
+        task = {**TASK, "countdown": 60, "callback_url": "https://app.example/hooks"}
+        task_id = api.post("/api/tasks/queue", json=task).json()["task_id"]
+        assert api.delete(f"/api/tasks/{task_id}").status_code == 200
+    assert client.zcard(Keys("despacho").of("by_status", tenant="system", status="queued")) == 3
+
+    assert submit(api).status_code == 202
+    headers = {"Authorization": f"Bearer {keys.create('own', 'system', SCOPES)[1]}"}
+    assert httpx.post(f"{api.base_url}/api/tasks/queue", json=TASK, headers=headers).status_code == 202
 
 
 @pytest.fixture

@@ -17,7 +17,10 @@ from tasks.api_keys import SCOPES, ApiKeys
 from tasks.settings import Settings
 from tests.integration.conftest import Client, Gateway
 
-PAGES = ("/login", "/", "/ops/dramatiq/", "/assets/js/api.js", "/favicon.ico", "/api/tasks", "/nowhere", "/healthz")
+PAGES = (
+    *("/login", "/", "/ops/dramatiq/", "/assets/js/api.js", "/favicon.ico", "/api/tasks", "/nowhere", "/healthz"),
+    *("/problems", "/problems/not-found", "/problems/nothing", "/api/webhooks"),
+)
 
 
 @contextmanager
@@ -57,6 +60,15 @@ def test_a_stream_and_a_failure_say_it_too(api: Client) -> None:
     with api.stream("GET", "/api/events") as answer:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert policy(answer)["frame-ancestors"] == "'none'"
+
+
+def test_what_is_refused_before_it_reaches_the_application_says_it_too(api: Client) -> None:
+    answer = api.get("/healthz", headers={"X-Long": "a" * 100_000})
+
+    assert answer.status_code == 431
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert policy(answer)["frame-ancestors"] == "'none'"
 
 
 def test_a_downloaded_document_runs_nothing(api: Client) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import httpx
+import pytest
 import redis
 
 from tasks.api_keys import ApiKeys
@@ -41,6 +42,23 @@ def test_a_stream_ends_when_its_key_is_revoked_and_others_go_on(
         assert list(read(mine)) == []
         task_id = api.submit()
         assert next(others).data["task_id"] == task_id
+
+
+def test_the_results_of_a_batch_are_cut_with_the_key(
+    gateway: Gateway, keys: ApiKeys, client: redis.Redis, api: Client
+) -> None:
+    kwargs = {"cases": [{"case_id": "a", "user_message": "oi"}], "operations": ["triage"]}
+    batch = api.submit("batch.process_cases", args=[], kwargs=kwargs, countdown=60)
+    key, token = keys.create("short", "acme", ("tasks:read",))
+    with ExitStack() as stack:
+        results = opened(stack, gateway, token, f"/api/tasks/{batch}/results")
+        wait_until(watched(client, f"despacho:events:batch:{batch}"), "the stream is open")
+
+        keys.revoke(key.key_id)
+
+        # So that nobody takes what came until then for everything.
+        with pytest.raises(httpx.RemoteProtocolError):
+            results.read()
 
 
 def test_streams_of_every_gateway_end(

@@ -210,7 +210,7 @@ def awaiting(ledger: Ledger, held: int = 0) -> tuple[NewTask, list[NewTask]]:
         for number in range(3)
     ]
     ledger.submit(children)
-    ledger.await_children(run, in_lane=3 - held)
+    ledger.await_children(run, max_parallel=3 - held)
     return parent, children
 
 

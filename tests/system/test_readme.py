@@ -35,7 +35,8 @@ def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
     assert "event: succeeded" in done.stdout
     assert "event: end" in done.stdout
     records = [json.loads(line) for line in json_lines(done.stdout)]
-    results = [record["result"] for record in records if record.get("status") == "succeeded"]
+    lines = [record for record in records if "n" in record]
+    results = [record["result"] for record in records if record.get("status") == "succeeded" and "n" not in record]
     assert all(record.get("status", "succeeded") == "succeeded" for record in records), done.stdout
     triages = [result for result in results if "urgency" in result]
     assert [triage["urgency"] for triage in triages] == ["high", "critical"]
@@ -43,6 +44,10 @@ def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
     assert any(result.get("documents", [{}])[0].get("document_type") == "procuracao" for result in results)
     assert any(result.get("dimensions") == 512 for result in results)
     assert any(result.get("succeeded") == 2 for result in results)
+    assert {line["case_id"]: line["result"]["triage"]["area"] for line in lines} == {
+        "case-18": "saude",
+        "case-19": "bancario",
+    }
 
 
 def json_lines(output: str) -> list[str]:

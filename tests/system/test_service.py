@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +127,10 @@ def assert_all_ended_once(api: Client, task_id: str, total: int) -> None:
         "pending": 0,
     }
     assert record["result"]["succeeded"] == record["result"]["total"] == total
-    lines = api.get(record["result"]["results_url"]).text.splitlines()
-    assert len(lines) == total
-    assert len({line.split('"')[3] for line in lines}) == total
+    lines = [json.loads(line) for line in api.get(record["result"]["results_url"]).text.splitlines()]
+    assert [line["n"] for line in lines] == list(range(1, total + 1))
+    assert len({line["case_id"] for line in lines}) == total
+    assert {line["status"] for line in lines} == {"succeeded"}
 
 
 def test_one_critical_task_overtakes_50_low_ones(api: Client) -> None:
@@ -147,14 +150,67 @@ def test_one_critical_task_overtakes_50_low_ones(api: Client) -> None:
 def test_what_a_killed_worker_held_ends_once(tmp_path: Path) -> None:
     patience = {"DESPACHO_HEARTBEAT_TIMEOUT_S": "2", "DESPACHO_SWEEP_INTERVAL_S": "0.5"}
     with RunningService(tmp_path / "data", processes=2, threads=4, **patience) as service, client_of(service) as api:
-        task_id = api.submit("batch.process_cases", args=[], kwargs={"cases": cases(200), "operations": ["triage"]})
-        wait_until(lambda: api.record(task_id)["progress"] > 10, "the batch is on its way")
+        task_id = api.submit("batch.process_cases", args=[], kwargs={"cases": cases(400), "operations": ["triage"]})
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(results, api, task_id)
+            wait_until(lambda: api.record(task_id)["progress"] > 10, "the batch is on its way")
 
-        worker = api.get("/api/workers").json()["workers"][0]["worker"]
-        os.kill(int(worker.split("-")[-2]), signal.SIGKILL)
+            worker = api.get("/api/workers").json()["workers"][0]["worker"]
+            os.kill(int(worker.split("-")[-2]), signal.SIGKILL)
 
-        wait_until(lambda: api.record(task_id)["status"] == "succeeded", "the batch ends", 60)
-        assert_all_ended_once(api, task_id, 200)
+            wait_until(lambda: api.record(task_id)["status"] == "succeeded", "the batch ends", 60)
+            assert_all_ended_once(api, task_id, 400)
+            assert told.result(10) == results(api, task_id)
+
+
+def results(api: Client, task_id: str) -> list[str]:
+    """The lines of a batch, read with a connection of its own until the batch is final."""
+    with httpx.stream(
+        "GET", api.base_url.join(f"/api/tasks/{task_id}/results"), headers=api.headers, timeout=90
+    ) as answer:
+        return list(answer.iter_lines())
+
+
+def test_a_large_batch_is_fair_and_costs_the_gateway_no_memory(service: RunningService, api: Client) -> None:
+    total = 1_500
+    task_id = api.submit("batch.process_cases", args=[], kwargs={"cases": cases(total), "operations": ["triage"]})
+    wait_until(lambda: api.record(task_id)["progress"] > 5, "the batch is on its way")
+    gateway = _pid_of(service, "gateway")
+
+    with ThreadPoolExecutor(2) as pool:
+        streams = [pool.submit(results, api, task_id) for _ in range(2)]
+        singles, before, most = [], _memory_mb(gateway), 0.0
+        while api.record(task_id)["status"] == "running":
+            singles.append(api.submit(queue="batch"))
+            api.until(singles[-1], "succeeded")
+            most = max(most, _memory_mb(gateway))
+        first, second = (stream.result(30) for stream in streams)
+
+    waits = sorted(api.record(single)["wait_ms"] for single in singles)
+    assert waits[len(waits) // 2] <= 50
+    assert len(first) == total
+    assert first == second
+    assert most - before < 10
+    assert_all_ended_once(api, task_id, total)
+
+
+def test_results_that_are_cut_by_a_stop_cannot_be_taken_for_all(tmp_path: Path) -> None:
+    total, had = 600, list[str]()
+    with RunningService(tmp_path / "data") as service, client_of(service) as api:
+        task_id = api.submit("batch.process_cases", args=[], kwargs={"cases": cases(total), "operations": ["triage"]})
+        with api.stream("GET", f"/api/tasks/{task_id}/results") as answer:
+            lines = answer.iter_lines()
+            had.append(next(lines))
+            asked = time.monotonic()
+            service.stop()
+            with pytest.raises(httpx.RemoteProtocolError):
+                had.extend(lines)
+        assert time.monotonic() - asked < 15
+
+    with RunningService(tmp_path / "data", processes=2, threads=4) as service, client_of(service) as api:
+        rest = api.get(f"/api/tasks/{task_id}/results", params={"after": len(had)}).text.splitlines()
+        assert [json.loads(line)["n"] for line in had + rest] == list(range(1, total + 1))
+        assert_all_ended_once(api, task_id, total)
 
 
 def test_a_case_that_vanishes_fails_its_task_at_once(api: Client) -> None:
@@ -225,6 +281,27 @@ def test_the_gateway_says_when_redis_is_away(tmp_path: Path) -> None:
 
 def _ok(api: Client, task_id: str) -> bool:
     return api.get(f"/api/tasks/{task_id}").status_code == httpx.codes.OK
+
+
+def _pid_of(service: RunningService, part: str) -> int:
+    """The process of one part that `despacho up` has started."""
+    parent = str(service.process.pid)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and part in _command_line(entry) and _parent_of(entry) == parent:
+            return int(entry.name)
+    pytest.fail(f"there is no {part}")
+
+
+def _parent_of(entry: Path) -> str:
+    try:
+        return (entry / "stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return ""
+
+
+def _memory_mb(pid: int) -> float:
+    (line,) = [row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if row.startswith("VmRSS")]
+    return int(line.split()[1]) / 1_024
 
 
 def _pid_of_server(service: RunningService) -> int:

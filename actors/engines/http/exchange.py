@@ -1,10 +1,11 @@
 """One question to a provider and its answer as JSON: bounded in time and size, repeated where that helps, not logged.
 
-A client is made for each conversation with a provider: an interrupt then breaks no connection that others use.
+A client is made for each question and closed with it, so an interrupt breaks no connection that others use.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -13,21 +14,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from time import monotonic, sleep
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
 from actors.engines.http.breaker import Breaker, ProcessBreaker
-from tasks.errors import ProviderFailed
+from actors.engines.http.errands import Errands, errands
+from actors.engines.http.usage import Meter, Usage, unmetered
+from tasks.errors import ProviderFailed, ProviderRefused
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 0.5
-NAP_S = 0.1
-"""Waiting is done in naps, so that an interrupt is heard."""
-ABOUT_THE_CONTENT = frozenset({400, 413, 422})
-"""Refusals of what was sent: they say nothing of the provider's health, and so can't open its circuit."""
+LONGEST_RETRY_AFTER_S = 3_600.0
+"""More than an hour is not waited at a time, whatever a provider asks for."""
+SPARE_S = 1.0
+"""What the loop may be late by, before it is no longer waited for."""
+BUSY = frozenset({408, 425, 429})
+"""And every 5xx: the provider may answer the same question later."""
 
 # They log addresses at each request, and more at lower levels.
 for _chatty in ("httpx", "httpcore"):
@@ -36,12 +42,16 @@ for _chatty in ("httpx", "httpcore"):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where a provider is and what is asked of it."""
+    """Where a provider is and what is asked of it. Its settings begin with `prefix`, as in `DESPACHO_LLM_`."""
 
     url: str
     model: str
     key: SecretStr | None
     timeout_s: float
+    prefix: str
+
+    def setting(self, name: str) -> str:
+        return self.prefix + name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,23 @@ class _Busy(Exception):
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(f"http {response.status_code}")
-        self.wait_s = _retry_after(response.headers.get("retry-after", ""))
+        self.wait_s = retry_after_s(response.headers.get("retry-after", ""))
+
+
+class Opened:
+    """The connections that a request opened, told by httpcore's trace. They are closed with it, because httpcore
+    leaves one open whose TLS handshake was cancelled."""
+
+    def __init__(self) -> None:
+        self._streams: list[Any] = []
+
+    async def __call__(self, event: str, told: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._streams.append(told["return_value"])
+
+    async def close(self) -> None:
+        for stream in self._streams:
+            await stream.aclose()
 
 
 @dataclass(slots=True)
@@ -73,35 +99,64 @@ class Exchange:
 
     provider: Provider
     breaker: Breaker = field(default_factory=ProcessBreaker)
+    meter: Meter = unmetered
     _tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context, repr=False)
+    _errands: Errands = field(default_factory=errands, repr=False)
 
     def ask(self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int) -> dict[str, Any]:
-        """The provider's answer, a JSON object. Raises `ProviderFailed`."""
+        """The provider's answer, a JSON object. Whatever the provider does, it comes or fails by `deadline`.
+
+        Raises `ProviderFailed`, or `ProviderRefused` where no repeat would help.
+        """
         if not self.breaker.allows():
             raise self.failed("circuit open")
         try:
-            answer = self._ask_until_answered(path, question, deadline, max_bytes)
-        except ProviderFailed as failure:
-            (self.breaker.failed if failure.provider_at_fault else self.breaker.succeeded)()
+            answer = self._parse(self._fetch(path, question, deadline, max_bytes))
+        except ProviderRefused:
+            # It is well enough to refuse.
+            self.breaker.succeeded()
+            raise
+        except ProviderFailed:
+            self.breaker.failed()
             raise
         self.breaker.succeeded()
+        self.meter(self.provider.model, Usage.of(answer))
         return answer
 
-    def failed(self, reason: str, *, provider_at_fault: bool = True) -> ProviderFailed:
-        return ProviderFailed(self.provider.model, reason, provider_at_fault=provider_at_fault)
+    def failed(self, reason: str, retry_after_s: float | None = None) -> ProviderFailed:
+        return ProviderFailed(self.provider.model, reason, retry_after_s)
 
-    def _ask_until_answered(
-        self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int
-    ) -> dict[str, Any]:
-        with httpx.Client(verify=self._tls, headers=self._headers()) as client:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    return self._parse(self._send(client, path, question, deadline, max_bytes))
-                except _Busy as busy:
-                    wait_s = _backoff_s(attempt) if busy.wait_s is None else busy.wait_s
-                    if attempt == ATTEMPTS or wait_s >= deadline.left_s:
-                        raise self.failed(str(busy)) from None
-                    _wait(wait_s)
+    def _refused(self, reason: str, *settings: str) -> ProviderRefused:
+        return ProviderRefused(self.provider.model, reason, " and ".join(map(self.provider.setting, settings)))
+
+    def _fetch(self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int) -> bytes:
+        work = partial(self._fetch_in_time, path, json.dumps(question).encode(), deadline, max_bytes)
+        try:
+            return self._errands.run(work, deadline.left_s + SPARE_S)
+        except TimeoutError:
+            raise self.failed("timeout") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError):
+            # Such as a proxy of the environment that makes no sense.
+            raise self.failed("request impossible") from None
+
+    async def _fetch_in_time(self, path: str, body: bytes, deadline: Deadline, max_bytes: int) -> bytes:
+        """One deadline for everything: names, connections, what is sent, headers, bodies, waits and repeats."""
+        async with asyncio.timeout(deadline.left_s):
+            # No time limits of the client's own, which would be for each wait on the socket.
+            async with httpx.AsyncClient(verify=self._tls, headers=self._headers(), timeout=None) as client:  # noqa: S113
+                return await self._fetch_until_answered(client, path, body, deadline, max_bytes)
+
+    async def _fetch_until_answered(
+        self, client: httpx.AsyncClient, path: str, body: bytes, deadline: Deadline, max_bytes: int
+    ) -> bytes:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._send(client, path, body, max_bytes)
+            except _Busy as busy:
+                wait_s = _backoff_s(attempt) if busy.wait_s is None else busy.wait_s
+                if attempt == ATTEMPTS or wait_s >= deadline.left_s:
+                    raise self.failed(str(busy), busy.wait_s) from None
+                await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
     def _headers(self) -> dict[str, str]:
@@ -111,43 +166,41 @@ class Exchange:
             headers["Authorization"] = f"Bearer {self.provider.key.get_secret_value()}"
         return headers
 
-    def _send(
-        self, client: httpx.Client, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int
-    ) -> bytes:
-        if deadline.left_s <= 0:
-            raise self.failed("timeout")
-        body = json.dumps(question).encode()
+    async def _send(self, client: httpx.AsyncClient, path: str, body: bytes, max_bytes: int) -> bytes:
         url = self.provider.url.rstrip("/") + path
         headers = {"Content-Type": "application/json"}
+        opened = Opened()
         # `from None`, always: the text of a foreign error may hold the address or what was sent.
         try:
-            with client.stream("POST", url, content=body, headers=headers, timeout=deadline.left_s) as response:
+            async with client.stream(
+                "POST", url, content=body, headers=headers, extensions={"trace": opened}
+            ) as response:
                 self._check_status(response)
-                return self._read(response, deadline, max_bytes)
+                return await self._read(response, max_bytes)
         except httpx.TimeoutException:
             raise self.failed("timeout") from None
         except httpx.ConnectError:
             raise self.failed("unreachable") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise self._refused("address impossible", "URL") from None
         except httpx.TransportError:
             raise self.failed("connection broken") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
-            raise self.failed("request impossible") from None
+        finally:
+            await opened.close()
 
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code
-        if status == 429 or status >= 500:
+        if status in BUSY or status >= 500:
             raise _Busy(response)
         if status != 200:
-            raise self.failed(f"http {status}", provider_at_fault=status not in ABOUT_THE_CONTENT)
+            raise self._refused(f"http {status}", *_to_be_checked(status))
 
-    def _read(self, response: httpx.Response, deadline: Deadline, max_bytes: int) -> bytes:
+    async def _read(self, response: httpx.Response, max_bytes: int) -> bytes:
         body = bytearray()
-        for chunk in response.iter_raw():
+        async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > max_bytes:
                 raise self.failed("answer too large")
-            if deadline.left_s <= 0:
-                raise self.failed("timeout")
         return bytes(body)
 
     def _parse(self, body: bytes) -> dict[str, Any]:
@@ -160,22 +213,27 @@ class Exchange:
         return answer
 
 
-def _retry_after(header: str) -> float | None:
-    """Seconds, or the time until a date; `None` where it is neither."""
+def _to_be_checked(status: int) -> tuple[str, ...]:
+    """The settings that may be wrong where a provider answers so."""
+    if status in (401, 402, 403):
+        return ("KEY",)
+    if status in (400, 413, 422):
+        return ("MODEL",)
+    return ("URL", "MODEL")
+
+
+def retry_after_s(header: str) -> float | None:
+    """What `Retry-After` asks for (RFC 9110: seconds, or a date), an hour at most; `None` where it is neither."""
     if header.strip().isdecimal():
-        return float(header)
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+        asked = float(header)
+    else:
+        try:
+            until = parsedate_to_datetime(header)
+            asked = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(0.0, asked), LONGEST_RETRY_AFTER_S)
 
 
 def _backoff_s(attempt: int) -> float:
     return FIRST_WAIT_S * 2.0 ** (attempt - 1) * random.uniform(0.75, 1.0)
-
-
-def _wait(seconds: float) -> None:
-    until = monotonic() + seconds
-    while (left := until - monotonic()) > 0:
-        sleep(min(NAP_S, left))

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from time import monotonic
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,39 +23,34 @@ from actors.engines.http.verdict import (
 )
 from actors.engines.triage import conversation as account
 from actors.engines.triage import questions
+from actors.engines.triage.ranking import secondary
 from actors.engines.triage.urgency import LEVELS, LONGEST_EVIDENCE, level_of
 from tasks.errors import ProviderFailed
 from tasks.payloads import AreaScore, TriageResult, Turn, UrgencyReason
 
 MAX_ANSWER_BYTES = 1 << 20
-MAX_ANSWER_TOKENS = 1_500
+PARAMETERS = {"temperature": 0, "max_tokens": 1_500, "response_format": RESPONSE_FORMAT}
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Spent:
-    """What one triage cost at the provider."""
-
-    requests: int = 0
-    prompt: int = 0
-    completion: int = 0
-
-    def add(self, usage: object) -> None:
-        self.requests += 1
-        if isinstance(usage, dict):
-            self.prompt += _count(usage.get("prompt_tokens"))
-            self.completion += _count(usage.get("completion_tokens"))
 
 
 class HttpTriage:
     """Asks a model through `/chat/completions`. The result's `engine` is the model, or where it failed
     `<local engine> (after <model>: <reason>)`."""
 
-    def __init__(self, exchange: Exchange, local: TriageEngine) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        local: TriageEngine,
+        max_characters: int,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """`max_characters` of a conversation are sent at most; `options` go over the request's own parameters."""
         self.name = exchange.provider.model
+        self._parameters = {name: value for name, value in {**PARAMETERS, **options}.items() if value is not None}
         self._exchange = exchange
         self._local = local
+        self._max_characters = max_characters
 
     def triage(
         self, case_id: str, conversation: Sequence[Turn], reference_date: dt.date, report: Report
@@ -70,7 +64,7 @@ class HttpTriage:
         try:
             verdict = self._verdict(conversation, reference_date)
         except ProviderFailed as failure:
-            log.warning("triage by %s failed (%s); the local engine answers", self.name, failure.reason)
+            log.warning("%s; the local engine answers", failure)
             return local.model_copy(update={"engine": f"{local.engine} (after {self.name}: {failure.reason})"})
         report(95, "Conferindo a resposta do modelo")
         return self._combined(verdict, local, words)
@@ -78,37 +72,23 @@ class HttpTriage:
     def _verdict(self, conversation: Sequence[Turn], reference_date: dt.date) -> Verdict:
         """The model's answer, checked; a wrong one is sent back once with what is wrong in it."""
         deadline = Deadline.after(self._exchange.provider.timeout_s)
-        messages = opening_messages(conversation, reference_date)
-        spent, began = _Spent(), monotonic()
+        messages = opening_messages(conversation, reference_date, self._max_characters)
+        answer = self._answer(messages, deadline)
         try:
-            answer = self._answer(messages, deadline, spent)
-            try:
-                return Verdict.model_validate_json(answer)
-            except ValidationError as error:
-                messages += repair_messages(answer, what_is_wrong(error))
-            return self._repaired(messages, deadline, spent)
-        finally:
-            log.info(
-                "triage by %s: %d requests, %d prompt and %d completion tokens, %.2f s",
-                self.name, spent.requests, spent.prompt, spent.completion, monotonic() - began,
-            )  # fmt: skip
+            return Verdict.model_validate_json(answer)
+        except ValidationError as error:
+            messages += repair_messages(answer, what_is_wrong(error))
+        return self._repaired(messages, deadline)
 
-    def _repaired(self, messages: list[dict[str, str]], deadline: Deadline, spent: _Spent) -> Verdict:
+    def _repaired(self, messages: list[dict[str, str]], deadline: Deadline) -> Verdict:
         try:
-            return Verdict.model_validate_json(self._answer(messages, deadline, spent))
+            return Verdict.model_validate_json(self._answer(messages, deadline))
         except ValidationError:
             raise self._exchange.failed("answer does not fit") from None
 
-    def _answer(self, messages: list[dict[str, str]], deadline: Deadline, spent: _Spent) -> str:
-        question = {
-            "model": self.name,
-            "messages": messages,
-            "temperature": 0,
-            "max_tokens": MAX_ANSWER_TOKENS,
-            "response_format": RESPONSE_FORMAT,
-        }
+    def _answer(self, messages: list[dict[str, str]], deadline: Deadline) -> str:
+        question = {"model": self.name, "messages": messages, **self._parameters}
         answer = self._exchange.ask("/chat/completions", question, deadline, MAX_ANSWER_BYTES)
-        spent.add(answer.get("usage"))
         content = _content(answer)
         if content is None:
             raise self._exchange.failed("empty answer")
@@ -124,6 +104,7 @@ class HttpTriage:
         return local.model_copy(
             update={
                 "area": areas[0].area,
+                "secondary_area": secondary(areas),
                 "areas": areas,
                 "urgency": level,
                 "urgency_reasons": (*by_model, *rules),
@@ -160,7 +141,3 @@ def _with_a_rival(areas: tuple[AreaScore, ...], local: tuple[AreaScore, ...]) ->
 
 def _up_to_half(report: Report) -> Report:
     return lambda percent, message: report(percent / 2, message)
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

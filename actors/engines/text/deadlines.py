@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from actors.engines.text.dates import DateMention, find_dates
@@ -20,11 +20,14 @@ from actors.engines.text.number_words import COUNT, read_count
 from actors.engines.text.terms import HOURS, Counting, counting_for, legal_term
 from tasks.payloads import Deadline
 
-_UNIT = r"(?P<unit>dias?|horas?|meses|mes|semanas?)\b(?: (?P<kind>uteis|util|corridos?|continuos))?"
+_UNIT = r"(?P<unit>dias?|horas?|hs?|meses|mes|semanas?)\b(?: (?P<kind>uteis|util|corridos?|continuos))?"
 _COUNT = rf"(?P<n>{COUNT}) ?(?:\([^()\n]{{1,40}}\) ?)?"
 _TERM = re.compile(
     rf"\b(?:(?:no|em|com|pelo|o|dentro do|assino(?: o)?|concedo(?: o)?|fixo(?: o)?"
     rf"|defiro(?: o)?)? ?prazo (?:[a-z]{{4,15}} )?(?:de|e de)(?: ate)?"
+    rf"|(?:concedo|defiro|assino|fixo|dou)(?:-lhes?)?(?: (?:a|ao|as|aos) (?:v\.? ?s\w{{0,3}}\.?|[a-z]{{1,15}}))?"
+    rf"(?: (?:por )?mais)?"
+    rf"|prazo em dobro ?[:,]?(?: de)?"
     rf"|dentro de|prazo(?: (?:para|pra) [a-z ]{{3,40}}?)? ?:(?: ate)?|(?P<weak>em)(?: ate)?) {_COUNT}{_UNIT}"
 )
 _LAPSED = re.compile(r",? (?:(?:ja|nao|o|a|os|as) )?(?:[a-z]{3,}(?:ou|aram|eram|iram|eu|iu)|decorreu|transcorreu)\b")
@@ -32,14 +35,16 @@ _LAPSED = re.compile(r",? (?:(?:ja|nao|o|a|os|as) )?(?:[a-z]{3,}(?:ou|aram|eram|
 _LEGAL_TERM = re.compile(r"\b(?:no|dentro do) prazo legal\b")
 _PENALTY = re.compile(r"\bsob (?:as )?penas? (?:d[aeo]s?|pecuniaria)\b[^.;,\n]{0,80}")
 _COMMAND = re.compile(
-    r"\b(?:intim\w+|cit[ae]\w*|notifi\w+|determin\w+|defir\w+|conced\w+|manifest\w+|apresent\w+|junt[ae]\w*"
-    r"|pag[aueo]\w*|contest\w+|cumpr\w+"
-    r"|emend\w+|sob pena|dever[aá]\w*|devendo|autoriz\w+|recorr\w+|embarg\w+|impugn\w+|desocup\w+|devolv\w+"
+    r"\b(?:intim\w+|cit[ae]\w*|notifi\w+|determin\w+|defir\w+|conced\w+|manifest\w+|apresent\w+|junt[aeo]\w*"
+    r"|pag[aueo]\w*|contest\w+|cumpr\w+|emend\w+|requeir\w+|requer\w*|trag\w+|traz\w+|dig[ao]\w*|falem?\b"
+    r"|esclare\w+|inform\w+|providenci\w+|recolh\w+|indiqu\w+|especifi\w+|contrami\w+|contrarraz\w+|promov\w+"
+    r"|recurso|vista|sob pena|dever[aá]\w*|devendo|autoriz\w+|recorr\w+|embarg\w+|impugn\w+|desocup\w+|devolv\w+"
     r"|entreg\w+|fornec\w+|respond\w+"
     r"|quit[ae]\w*|regulariz\w+|comparec\w+|depositar?|efetu\w+|comprov\w+|vai|ira|analis\w+)"
 )
 _EVENT = re.compile(
-    r"\b(?P<event>audiencias?|pericias?|sessao|leilao|hasta publica|praca publica|julgamento|interrogatorio"
+    r"\b(?P<event>audiencias?(?: de instrucao e julgamento)?|pericias?|sessao|leilao|hasta publica|praca publica"
+    r"|julgamento|interrogatorio"
     r"|oitiva|vistoria|inspecao|exame pericial"
     r"|assembleia|cirurgia|reuniao|despejo|desocupacao|imissao|reintegracao|prova objetiva|embarque"
     r"|comparecer|compareca)\b"
@@ -53,10 +58,37 @@ _HELD = re.compile(
     r"\b(?:realizad[ao]s?|ocorrid[ao]s?|havid[ao]s?|realizou|ocorreu|foi|restou|publicad[ao]|proferid[ao]"
     r"|assinad[ao]|celebrad[ao])\b"
 )
+_HOUR_WORDS = (
+    r"(?:uma|duas|tres|quatro|cinco|seis|sete|oito|nove|dez|onze|doze|treze|quatorze|catorze|quinze|dezesseis"
+    r"|dezessete|dezoito)"
+)
 _CLOCK = re.compile(
     r",? ?(?:(?:as|a partir das) )?\d{1,2} ?(?:h(?:oras?)?(?: ?e? ?\d{2}(?: ?min\w*)?)?"
     r"|:\d{2}(?: ?h(?:oras)?)?)\b"
+    rf"|,? ?as {_HOUR_WORDS} horas(?: e (?:meia|quinze|trinta|quarenta e cinco)(?: minutos)?)?\b"
 )
+_FOR_EVENT = re.compile(
+    rf",? ?(?:horario de [a-z]+, ?)?(?:para|a fim de que se realize) (?:(?:a|o|que|se) )?(?:realiz\w+ )?"
+    rf"(?:(?:a|o|d[ao]) )?{_EVENT.pattern}"
+)
+_SET = re.compile(
+    r"\b(?:design[oae]\w*|marc[oae]\w*|redesign\w+|agend\w+|fix[oae]\w*)(?: (?:o|para o))?(?: proximo)?(?: dia)? ?$"
+)
+_EACH = re.compile(r" ?(?:de|do) (?:cada|todo) mes\b| ?de cada\b")
+_DOUBLED = re.compile(r"^[^.;\n]{0,60}\bem dobro\b|^[^.;\n]{0,60}\bart(?:igo)?\.? ?(?:180|183|186)\b")
+_ALREADY = re.compile(r"\bja (?:contad|computad|considerad|em |dobrad|com )")
+_DOUBLES_FOR = (
+    ("art. 186", re.compile(r"\bdefensor")),
+    ("art. 180", re.compile(r"\bministerio publico\b")),
+    ("art. 183", re.compile(r"")),
+)
+"""Whose terms run twice as long: CPC arts. 180, 183 and 186."""
+_COUNTED_FROM = re.compile(
+    r"^[ ,]{0,2}(?:(?:uteis|corridos) )?"
+    r"(?:a contar|contad[oa]s?|que (?:correm|se contam|comecam)|a partir|a correr)(?: a partir)? (?:d[aeo]s?|desde) "
+    r"(?:(?P<step>juntada|publicacao|intimacao|citacao|recebimento|ciencia|disponibilizacao|entrega)\b)?"
+)
+_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 _STOP = re.compile(r"[.;!?](?=\s)|\n\s*\n")
 
 _SPELLING = {
@@ -89,7 +121,10 @@ class _Reading:
     folded: Folded
     origin: dt.date
     counting: Counting
+    dates: tuple[DateMention, ...]
     page_of: Callable[[int], int] | None
+    steps: dict[str, dt.date | None] = field(default_factory=dict)
+    """The days of the case's steps that were looked up already."""
 
 
 def find_deadlines(
@@ -101,10 +136,16 @@ def find_deadlines(
     law that counts the days, or the kind of event. Never raises.
     """
     origin = document_date(text, reference) or reference
-    reading = _Reading(text, fold(text), origin, counting_for(text), page_of)
+    dates = tuple(mention for mention in find_dates(text, origin) if mention.kind == "date")
+    reading = _Reading(text, _lines_joined(fold(text)), origin, counting_for(text), dates, page_of)
     found = [*_events(reading), *_terms(reading), *_legal_terms(reading)]
     found += _penalties(reading, found)
     return tuple(_apart(sorted(found, key=lambda d: (d.start, -d.end))))
+
+
+def _lines_joined(folded: Folded) -> Folded:
+    """A term may go on in the next line; an empty line ends it."""
+    return replace(folded, text=_LINE_END.sub(" ", folded.text))
 
 
 def _apart(found: list[Deadline]) -> Iterator[Deadline]:
@@ -136,8 +177,8 @@ def _terms(reading: _Reading) -> Iterator[Deadline]:
         count = read_count(match["n"])
         if not count or not _runs(folded, match):
             continue
-        rule, due = _count(reading, count, match["unit"], match["kind"] or "")
-        yield _deadline(reading, match.start(), match.end(), rule, due)
+        rule, due = _count(reading, count, match)
+        yield _deadline(reading, match.end() - len(match[0].lstrip()), match.end(), rule, due)
 
 
 def _runs(folded: str, match: re.Match[str]) -> bool:
@@ -149,9 +190,51 @@ def _runs(folded: str, match: re.Match[str]) -> bool:
     return not match["weak"] or bool(_COMMAND.search(_sentence_around(folded, match.start(), match.end())))
 
 
-def _count(reading: _Reading, count: int, unit: str, kind: str) -> tuple[str, dt.date | None]:
-    counting = HOURS if unit.startswith("hora") else reading.counting.said_to_be(kind)
-    return counting.rule, counting.due(reading.origin, count, unit)
+def _count(reading: _Reading, count: int, term: re.Match[str]) -> tuple[str, dt.date | None]:
+    unit, folded = term["unit"], reading.folded.text
+    if unit.startswith("h"):
+        return HOURS.rule, HOURS.due(_origin(reading, term.end()), count, "horas")
+    counting = reading.counting.said_to_be(term["kind"] or "")
+    if unit.startswith("mes"):
+        return "CC art. 132 § 3º", counting.due(_origin(reading, term.end()), count, unit)
+    twice = _doubled_by(folded, term) if counting.judicial else None
+    rule = f"{counting.rule}, em dobro ({twice})" if twice else counting.rule
+    return rule, counting.due(_origin(reading, term.end()), 2 * count if twice else count, unit)
+
+
+def _doubled_by(folded: str, term: re.Match[str]) -> str | None:
+    """The article that doubles the term, if the document says that it runs twice and hasn't counted so already."""
+    behind = folded[term.end() : term.end() + 100]
+    said = "em dobro" in term[0] or _DOUBLED.search(behind)
+    if not said or _ALREADY.search(_STOP.split(behind)[0]):
+        return None
+    sentence = _sentence_around(folded, term.start(), term.end())
+    return next(article for article, whose in _DOUBLES_FOR if whose.search(sentence))
+
+
+def _origin(reading: _Reading, end: int) -> dt.date:
+    """The day that the words behind a term count from, where the document tells it; else the document's own."""
+    folded = reading.folded
+    counted = _COUNTED_FROM.match(folded.text[end : end + 80])
+    if counted is None:
+        return reading.origin
+    if not counted["step"]:
+        start = folded.start(end + counted.end())
+        return next((d.first for d in reading.dates if 0 <= d.start - start <= 4), reading.origin)
+    step = counted["step"]
+    if step not in reading.steps:
+        reading.steps[step] = _day_of(reading, step)
+    return reading.steps[step] or reading.origin
+
+
+def _day_of(reading: _Reading, step: str) -> dt.date | None:
+    """The day of a step of the case, told as 'juntado aos autos em 05/02/2025' or 'intimada no dia 3 de março'."""
+    told = re.compile(rf"\b{step[:5]}\w*(?: [a-z-]+){{0,6}} (?:em|no dia|aos)(?: data de)? ?:? ?$")
+    for mention in reading.dates:
+        before = fold(reading.text[max(0, mention.start - 90) : mention.start]).text
+        if told.search(_LINE_END.sub(" ", before)):
+            return mention.first
+    return None
 
 
 def _legal_terms(reading: _Reading) -> Iterator[Deadline]:
@@ -188,9 +271,14 @@ def _near(reading: _Reading, found: list[Deadline], start: int) -> bool:
 
 
 def _events(reading: _Reading) -> Iterator[Deadline]:
-    for mention in find_dates(reading.text, reading.origin):
-        if mention.kind == "date" and not _is_term(mention):
-            yield from _event_at(reading, mention)
+    end = 0
+    for mention in reading.dates:
+        if _is_term(mention) or _EACH.match(_after(reading, mention.end)):
+            continue
+        for event in (*_event_before(reading, mention, end), *_event_behind(reading, mention)):
+            end = event.end
+            yield event
+            break
 
 
 def _is_term(mention: DateMention) -> bool:
@@ -200,7 +288,9 @@ def _is_term(mention: DateMention) -> bool:
     )
 
 
-def _event_at(reading: _Reading, mention: DateMention) -> Iterator[Deadline]:
+def _event_before(reading: _Reading, mention: DateMention, told_to: int) -> Iterator[Deadline]:
+    """'Audiência em 22/04/2025, às 14h'. Two days of one event ('leilão em 2/4 e em 16/4') are told apart:
+    `told_to` is where the one before ends."""
     before = fold(reading.text[max(0, mention.start - EVENT_REACH) : mention.start])
     clause_start = _last_stop(before.text)
     clause = before.text[clause_start:]
@@ -209,9 +299,29 @@ def _event_at(reading: _Reading, mention: DateMention) -> Iterator[Deadline]:
         return
     at, rule = named
     start = mention.start - (before.length - before.start(clause_start + at))
-    end = mention.end + _clock_after(reading.text, mention.end)
+    yield _event(reading, mention, start if start >= told_to else mention.start, rule, mention.end)
+
+
+def _event_behind(reading: _Reading, mention: DateMention) -> Iterator[Deadline]:
+    """'Designo o dia 22/04/2025, às 14h, para a audiência de conciliação'."""
+    before = fold(reading.text[max(0, mention.start - 40) : mention.start]).text
+    clocked = mention.end + _clock_after(reading.text, mention.end)
+    following = _after(reading, clocked)
+    named = _FOR_EVENT.match(following)
+    if named and _SET.search(_LINE_END.sub(" ", before)):
+        end = clocked + fold(reading.text[clocked : clocked + 120]).end(named.end())
+        yield _event(reading, mention, mention.start, _spelled(named["event"]), end)
+
+
+def _after(reading: _Reading, end: int) -> str:
+    return _LINE_END.sub(" ", fold(reading.text[end : end + 120]).text)
+
+
+def _event(reading: _Reading, mention: DateMention, start: int, rule: str, end: int) -> Deadline:
+    if end == mention.end:
+        end += _clock_after(reading.text, end)
     page = reading.page_of(start) if reading.page_of else None
-    yield Deadline(text=reading.text[start:end], rule=rule, due=mention.first, page=page, start=start, end=end)
+    return Deadline(text=reading.text[start:end], rule=rule, due=mention.first, page=page, start=start, end=end)
 
 
 def _last_stop(folded: str) -> int:
@@ -230,8 +340,12 @@ def _named_event(clause: str) -> tuple[int, str] | None:
     events = list(_EVENT.finditer(clause))
     if not events or _HELD.search(clause[events[-1].end() :]):
         return None
-    event = events[-1]["event"].rstrip("s")
-    return events[-1].start(), _SPELLING.get(event, event)
+    return events[-1].start(), _spelled(events[-1]["event"])
+
+
+def _spelled(event: str) -> str:
+    event = event.partition(" de ")[0].rstrip("s")
+    return _SPELLING.get(event, event)
 
 
 def _clock_after(text: str, end: int) -> int:

@@ -16,20 +16,51 @@ from tasks.payloads import Entity, EntityType
 
 UF = "AC|AL|AM|AP|BA|CE|DF|ES|GO|MA|MG|MS|MT|PA|PB|PE|PI|PR|RJ|RN|RO|RR|RS|SC|SE|SP|TO"
 
-_CNJ = re.compile(r"(?<![\d.])(\d{1,7}) ?[-–] ?(\d{2}) ?\. ?(\d{4}) ?\. ?(\d) ?\. ?(\d{2}) ?\. ?(\d{4})(?!\d)")
-_CNJ_BARE = re.compile(r"(?<![\d.,/-])\d{20}(?![\d/-]|[.,]\d)")
-_CPF = re.compile(r"(?<![\d.])\d{3}\. ?\d{3}\. ?\d{3} ?[-–./] ?\d{2}(?!\d|/\d)")
-_CPF_BARE = re.compile(r"(?<![\d.,/-])(?:\d{11}|\d{9} ?- ?\d{2}|\d{3} \d{3} \d{3} \d{2})(?![\d/-]|[.,]\d)")
-_CNPJ = re.compile(
-    r"(?<![A-Za-z0-9.])[A-Za-z0-9]{2}\.[A-Za-z0-9]{3}\.[A-Za-z0-9]{3}/[A-Za-z0-9]{4} ?[-–] ?\d{2}(?!\d)"
+_GAP = r"\s?"
+"""What OCR, a justified line or the end of a line leaves between the parts of a number."""
+_DASH = "[-–—‑‐−]"
+_START = r"(?<!\d)(?<!\d[.,/-])"
+_END = r"(?!\d|[/-]\d|[.,]\d)"
+
+_CNJ = re.compile(
+    rf"(?<!\d)(?<!\d\.)(\d{{1,7}}){_GAP}{_DASH}{_GAP}(\d{{2}}){_GAP}\.{_GAP}(\d{{4}}){_GAP}\.{_GAP}(\d)"
+    rf"{_GAP}\.{_GAP}(\d{{2}}){_GAP}\.{_GAP}(\d{{4}})(?!\d)"
 )
-_CNPJ_BARE = re.compile(r"(?<![A-Za-z0-9.,/-])[A-Z0-9]{8}/?[A-Z0-9]{4}-?\d{2}(?![A-Za-z0-9/-]|[.,]\d)")
-_OAB_NUMBER = r"\d{1,3}\.\d{3}|\d{2,6}"
+_CNJ_BARE = re.compile(r"(?<![\d.,/-])\d{20}(?![\d/-]|[.,]\d)")
+_CPF = re.compile(
+    rf"(?<!\d)(?<!\d\.)\d{{3}}{_GAP}\.{_GAP}\d{{3}}{_GAP}\.{_GAP}\d{{3}}{_GAP}(?:{_DASH}|[./]){_GAP}\d{{2}}(?!\d|/\d)"
+)
+_CPF_LOOSE = re.compile(
+    rf"{_START}(?:\d{{11}}|\d{{9}}{_GAP}{_DASH}{_GAP}\d{{2}}|\d{{3}} \d{{3}} \d{{3}}[ -]\d{{2}}"
+    rf"|\d{{3}}\.{_GAP}\d{{3}}\.{_GAP}\d{{3}}\s\d{{2}}|\d{{3}},{_GAP}\d{{3}},{_GAP}\d{{3}}{_GAP}{_DASH}{_GAP}\d{{2}}){_END}"
+)
+"""Without its signs, or with others in their place: to be had with its name or its check digit only."""
+_CNPJ = re.compile(
+    rf"(?<![A-Za-z0-9])(?<!\d\.)[A-Za-z0-9]{{2}}{_GAP}\.{_GAP}[A-Za-z0-9]{{3}}{_GAP}\.{_GAP}[A-Za-z0-9]{{3}}{_GAP}/{_GAP}"
+    rf"[A-Za-z0-9]{{4}}{_GAP}{_DASH}{_GAP}\d{{2}}(?!\d)"
+)
+_CNPJ_LOOSE = re.compile(
+    rf"(?<![A-Za-z0-9])(?<![A-Za-z0-9][.,/-])(?:[A-Z0-9]{{8}}/?[A-Z0-9]{{4}}-?\d{{2}}|\d{{8}}{_GAP}/{_GAP}\d{{4}}{_GAP}{_DASH}{_GAP}\d{{2}}"
+    rf"|[A-Z0-9]{{2}} [A-Z0-9]{{3}} [A-Z0-9]{{3}}[ /][A-Z0-9]{{4}}[ -]\d{{2}})(?![A-Za-z0-9]|[/-]\d|[.,]\d)"
+)
+
+_STATES = {
+    "Acre": "AC", "Alagoas": "AL", "Amazonas": "AM", "Amapá": "AP", "Bahia": "BA", "Ceará": "CE",
+    "Distrito Federal": "DF", "Espírito Santo": "ES", "Goiás": "GO", "Maranhão": "MA", "Minas Gerais": "MG",
+    "Mato Grosso do Sul": "MS", "Mato Grosso": "MT", "Pará": "PA", "Paraíba": "PB", "Pernambuco": "PE", "Piauí": "PI",
+    "Paraná": "PR", "Rio de Janeiro": "RJ", "Rio Grande do Norte": "RN", "Rondônia": "RO", "Roraima": "RR",
+    "Rio Grande do Sul": "RS", "Santa Catarina": "SC", "Sergipe": "SE", "São Paulo": "SP", "Tocantins": "TO",
+}  # fmt: skip
+_STATE_NAMES = "|".join(sorted(_STATES, key=len, reverse=True))
+_STATE_OF = {fold(name).text: state for name, state in _STATES.items()}
 _OAB = re.compile(
-    rf"\bOAB\b ?[-–/.:( ]{{0,3}}(?:\b(?P<uf>{UF})\b\)?)?[ :,–-]{{0,3}}(?:(?:sob )?(?:o )?n(?:[.º°o]"
-    rf"|úmero)*\.? ?:? ?)?"
-    rf"(?P<number>{_OAB_NUMBER})(?:[-–/ ]{{0,2}}(?P<letter>[A-Z])(?![A-Za-z]))?"
-    rf"(?: ?[-–/(] ?(?P<after>{UF})\b\)?)?(?!\d)",
+    rf"(?:\b[O0]\.?\s?A\.?\s?B\b\.?|\bOrdem dos Advogados do Brasil\b)[-–/.,:(\s]{{0,4}}"
+    rf"(?:(?:Sub)?(?:Se[cç][cç]?[aã]o|Seccional)\s?(?:d[eoa]\s|/)?\s?)?"
+    rf"(?:(?P<uf>(?:{UF})(?![A-Za-zÀ-ÿ])|(?:{_STATE_NAMES})\b)\)?)?"
+    rf"[\s:,.–/-]{{0,3}}(?P<marked>(?:inscri[cç][aã]o\s)?(?:sob\s)?(?:o\s)?(?:n(?:[.º°o]|[uú]mero|r)*\.?\s?:?\s?)?)"
+    rf"(?P<number>\d{{1,3}}\.\s?\d{{3}}|\d{{1,3}} \d{{3}}|\d{{2,6}})(?![ºª°%\d]|[.,]\d|/\d)"
+    rf"(?:(?:\s?[-–/]\s?(?P<letter>[A-Z])|(?P<attached>[A-Z]))(?![A-Za-z]))?"
+    rf"(?:\s?[-–/(]\s?(?P<after>{UF})\b\)?)?",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(
@@ -52,7 +83,12 @@ _AREA_CODES = frozenset(
 )
 """Plano Geral de Códigos Nacionais, Resolução Anatel nº 749/2022."""
 
-_NAME_REACH = 30
+_NAME_REACH = 60
+_OTHER_NUMBERS = re.compile(
+    r"\b(?:tel(?:efone)?|fone|cel(?:ular)?|whats\w*|zap|rg|identidade|pis|pasep|nit|nis|cep|cnh|renavam|titulo|protocolo"
+    r"|matricula|conta|agencia|nb|beneficio|chave|barras|boleto|fatura|pedido|codigo|serie|cartao|ctps|cns|sus)\b[^\d]{0,20}$"
+)
+"""The names of other numbers; the last name before a number is its own."""
 
 
 def find_identifiers(text: str) -> Iterator[Entity]:
@@ -77,8 +113,18 @@ def _digits(text: str) -> str:
 
 
 def _named(text: str, start: int, *names: str) -> bool:
-    before = fold(text[max(0, start - _NAME_REACH) : start]).text
-    return any(re.search(rf"\b{name}\b[^\d]*$", before) for name in names)
+    before = _folded_before(text, start)
+    return any(
+        re.search(rf"(?<![a-z]){name}(?![a-z])[^\d]*$", before) for name in names
+    ) and not _OTHER_NUMBERS.search(before)
+
+
+def _folded_before(text: str, start: int) -> str:
+    return fold(text[max(0, start - _NAME_REACH) : start]).text
+
+
+def _is_another(text: str, start: int) -> bool:
+    return bool(_OTHER_NUMBERS.search(_folded_before(text, start)))
 
 
 def _find_cnj(text: str) -> Iterator[Entity]:
@@ -92,10 +138,15 @@ def _find_cnj(text: str) -> Iterator[Entity]:
 def _find_cpf(text: str) -> Iterator[Entity]:
     for match in _CPF.finditer(text):
         yield _entity("CPF", match, _digits(match[0]), cpf_is_valid)
-    for match in _CPF_BARE.finditer(text):
-        digits = _digits(match[0])
-        if _named(text, match.start(), "cpf", "cic") or (cpf_is_valid(digits) and not _may_be_mobile(digits)):
+    for match in _CPF_LOOSE.finditer(text):
+        digits, start = _digits(match[0]), match.start()
+        sure = cpf_is_valid(digits) and not _may_be_mobile(digits) and not _is_another(text, start)
+        if sure or _named(text, start, *_CPF_NAMES):
             yield _entity("CPF", match, digits, cpf_is_valid)
+
+
+_CPF_NAMES = ("cpfs?", r"c\.p\.f\.?", "cic", "cadastro de pessoas? fisicas?")
+_CNPJ_NAMES = ("cnpjs?", r"c\.n\.p\.j\.?", "cgc", "cadastro nacional d[ae]s? pessoas? juridicas?")
 
 
 def _may_be_mobile(digits: str) -> bool:
@@ -105,9 +156,10 @@ def _may_be_mobile(digits: str) -> bool:
 def _find_cnpj(text: str) -> Iterator[Entity]:
     for match in _CNPJ.finditer(text):
         yield _entity("CNPJ", match, _alphanumeric(match[0]), cnpj_is_valid)
-    for match in _CNPJ_BARE.finditer(text):
-        value = _alphanumeric(match[0])
-        if _named(text, match.start(), "cnpj", "cgc") or (value.isdigit() and cnpj_is_valid(value)):
+    for match in _CNPJ_LOOSE.finditer(text):
+        value, start = _alphanumeric(match[0]), match.start()
+        sure = value.isdigit() and cnpj_is_valid(value) and not _is_another(text, start)
+        if sure or _named(text, start, *_CNPJ_NAMES):
             yield _entity("CNPJ", match, value, cnpj_is_valid)
 
 
@@ -117,8 +169,16 @@ def _alphanumeric(text: str) -> str:
 
 def _find_oab(text: str) -> Iterator[Entity]:
     for match in _OAB.finditer(text):
-        state = (match["uf"] or match["after"] or "").upper()
-        yield _entity("OAB", match, state + _digits(match["number"]) + (match["letter"] or "").upper())
+        state = match["uf"] or match["after"] or ""
+        state = _STATE_OF.get(fold(state).text, state.upper())
+        if state or _is_a_register(match):
+            letter = (match["letter"] or match["attached"] or "").upper()
+            yield _entity("OAB", match, state + _digits(match["number"]) + letter)
+
+
+def _is_a_register(match: re.Match[str]) -> bool:
+    """Without a state the OAB has editions and years too; its registers say 'nº', or have five digits and more."""
+    return bool(match["marked"]) or len(_digits(match["number"])) > 4 or "." in match["number"]
 
 
 def _find_email(text: str) -> Iterator[Entity]:

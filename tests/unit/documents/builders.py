@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.message import EmailMessage
 
 _WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -68,8 +69,11 @@ def _pdf_of_contents(contents: list[bytes], resources: bytes, trailer: bytes, ex
 
 def scanned_pdf(*pages: str, typed: str = "") -> bytes:
     """A PDF whose pages are pictures of text; before them one page of real text, if `typed` is given."""
-    drawn = [grey_pixels(page) for page in pages]
-    images = [_image(*page) for page in drawn]
+    return pdf_of_pictures(*(grey_pixels(page) for page in pages), typed=typed)
+
+
+def pdf_of_pictures(*pages: tuple[int, int, bytes], typed: str = "") -> bytes:
+    images = [_image(*page) for page in pages]
     shown = [b"q 595 0 0 842 0 0 cm /Im%d Do Q" % number for number in range(len(images))]
     names = b" ".join(b"/Im%d %d 0 R" % (number, 4 + number) for number in range(len(images)))
     contents = [_lines(typed), *shown] if typed else shown
@@ -131,11 +135,85 @@ def png(width: int, height: int, pixels: bytes) -> bytes:
     rows = b"".join(b"\0" + pixels[y : y + width] for y in range(0, len(pixels), width))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*named) for named in chunks)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_ZIGZAG = sorted(
+    itertools.product(range(8), repeat=2),
+    key=lambda at: (sum(at), at[0] if sum(at) % 2 else at[1]),
+)
+_QUANTUM = 12
+
+
+def jpeg(width: int, height: int, pixels: bytes) -> bytes:
+    """Baseline grey JPEG (ITU T.81) with the plainest tables: codes of 4 bits for DC and 8 for AC."""
+    segments = (
+        (0xDB, bytes([0, *[_QUANTUM] * 64])),
+        (0xC0, struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)),
+        (0xC4, bytes([0x00, 0, 0, 0, 12, *[0] * 12, *range(12)])),
+        (0xC4, bytes([0x10, *[0] * 7, len(_AC), *[0] * 8, *_AC])),
+        (0xDA, bytes([1, 1, 0, 0, 63, 0])),
+    )
+    head = b"".join(struct.pack(">BBH", 0xFF, kind, len(data) + 2) + data for kind, data in segments)
+    return b"\xff\xd8" + head + _scan(width, height, pixels) + b"\xff\xd9"
+
+
+_AC = [run << 4 | size for run in range(16) for size in range(1, 11)] + [0x00, 0xF0]
+
+
+def _scan(width: int, height: int, pixels: bytes) -> bytes:
+    """The entropy-coded blocks, from left to right and from top to bottom."""
+    coded: list[str] = []
+    before = 0
+    for first, *others in _coefficients(width, height, pixels):
+        coded += f"{(first - before).bit_length():04b}", _magnitude(first - before), *_coded(others)
+        before = first
+    bits = "".join(coded)
+    bits += "1" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+
+
+def _coded(values: list[int]) -> Iterator[str]:
+    """Each value that is not zero after the count of zeros before it, and the mark that only zeros follow."""
+    zeros = 0
+    for value in values:
+        if value == 0:
+            zeros += 1
+            continue
+        yield from [_symbol(0xF0)] * (zeros // 16)
+        yield _symbol(zeros % 16 << 4 | value.bit_length())
+        yield _magnitude(value)
+        zeros = 0
+    if zeros:
+        yield _symbol(0x00)
+
+
+def _symbol(symbol: int) -> str:
+    return f"{_AC.index(symbol):08b}"
+
+
+def _magnitude(value: int) -> str:
+    size = value.bit_length()
+    return f"{value if value > 0 else value + (1 << size) - 1:0{size}b}" if value else ""
+
+
+def _coefficients(width: int, height: int, pixels: bytes) -> list[list[int]]:
+    """Of each block of 8 x 8 the quantised cosine transform, in the order of the zigzag."""
+    import numpy as np
+
+    image = np.frombuffer(pixels, np.uint8).reshape(height, width)
+    image = np.pad(image, ((0, -height % 8), (0, -width % 8)), mode="edge").astype(float) - 128
+    blocks = image.reshape(image.shape[0] // 8, 8, -1, 8).swapaxes(1, 2).reshape(-1, 8, 8)
+    k, n = np.mgrid[:8, :8]
+    cosines = np.where(k == 0, 8**-0.5, 0.5) * np.cos((2 * n + 1) * k * np.pi / 16)
+    quantised = np.rint(cosines @ blocks @ cosines.T / _QUANTUM).astype(int)
+    rows, columns = zip(*_ZIGZAG, strict=True)
+    ordered: list[list[int]] = quantised[:, rows, columns].tolist()
+    return ordered
 
 
 def tiff(*pages: tuple[int, int, bytes]) -> bytes:

@@ -46,6 +46,21 @@ def test_plain_text_is_read_in_any_encoding(analyze: Analyze, encoding: str) -> 
     assert analyze(text.encode(encoding)).text == text
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (rb"{\rtf1\mac A\'8d\'8bo}", "Ação"),
+        (rb"{\rtf1\ansi\ansicpg10000 A\'8d\'8bo}", "Ação"),
+        (rb"{\rtf1\pca A\'87\'c6o}", "Ação"),
+        (rb"{\rtf1\ansi\ansicpg850 A\'87\'c6o}", "Ação"),
+        (rb"{\rtf1\ansi\ansicpg1252 A\'e7\'e3o}", "Ação"),
+        (rb"{\rtf1\mac a\\'8d}", "a\\'8d"),
+    ],
+)
+def test_rtf_of_old_systems_keeps_its_accents(analyze: Analyze, data: bytes, text: str) -> None:
+    assert analyze(data).text == text
+
+
 def test_pages_of_a_pdf_are_counted_and_named_in_its_entities(analyze: Analyze) -> None:
     data = builders.pdf("Folha de rosto do contrato de mútuo.", "O valor devido é de R$ 750,00 por mês de atraso.")
 

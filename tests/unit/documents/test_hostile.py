@@ -12,7 +12,7 @@ from actors.engines import SourceDocument
 from actors.engines.documents.limits import Limits
 from actors.engines.documents.local import LocalDocuments
 from tasks.payloads import DocumentOptions
-from tests.unit.documents import builders
+from tests.unit.documents import builders, hostile
 from tests.unit.documents.conftest import TODAY, Analyze
 
 PAGE = "Uma página com texto bastante para não ser tomada por imagem."
@@ -43,6 +43,10 @@ NESTED_PARTS = b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "unsupported"),
         (builders.encrypted_pdf(), "encrypted"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage\0".encode("utf-16-le"), "encrypted"),
+        (hostile.locked_odt(), "encrypted"),
+        (hostile.locked_zip(builders.docx(PAGE)), "encrypted"),
+        (hostile.locked_mail(), "encrypted"),
+        (hostile.locked_pgp(), "encrypted"),
         (builders.pdf(*[PAGE] * 30)[:3000], "damaged"),
         (b"%PDF-1.7\n" + bytes(range(256)) * 40, "damaged"),
         (builders.docx(PAGE)[:-40], "damaged"),

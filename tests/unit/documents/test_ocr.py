@@ -126,3 +126,10 @@ def test_usual_misreadings_are_mended(read: str, meant: str) -> None:
 )
 def test_the_size_of_a_picture_is_read_from_its_header(data: bytes, media_type: str, size: tuple[int, int]) -> None:
     assert ocr.image_size(data, media_type) == size
+
+
+def test_a_tiff_of_more_than_a_thousand_frames_is_counted_in_full(analyze: Analyze) -> None:
+    document = analyze(builders.tiff(*[(1, 1, b"\xff")] * 1_200), max_pages=1)
+
+    assert document.analysis.pages == 1_200
+    assert "page_limit: 1200 pages, only the first 1 were read" in (document.analysis.error or "")

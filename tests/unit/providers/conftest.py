@@ -36,6 +36,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
 @pytest.fixture
 def exchange(fake: FakeProvider) -> Exchanges:
     def make(timeout_s: float = 10, url: str | None = None) -> Exchange:
-        return Exchange(Provider(url or fake.url, "some-model", SecretStr(KEY), timeout_s))
+        provider = Provider(url or fake.url, "some-model", SecretStr(KEY), timeout_s, "DESPACHO_LLM_")
+        return Exchange(provider, meter=lambda _model, usage: fake.metered.append(usage))
 
     return make

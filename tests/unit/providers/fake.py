@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
+
+from actors.engines.http.usage import Usage
 
 Reply = Callable[["Handler"], None]
 
@@ -19,7 +23,9 @@ class FakeProvider:
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []
         self.authorization: list[str | None] = []
+        self.metered: list[Usage] = []
         self.released = Event()
+        self.hung_up = Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": self}))
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -81,8 +87,41 @@ def chat(content: Any) -> Reply:
     return answer({"choices": [{"message": {"content": text}}], "usage": usage})
 
 
+def vectors(handler: Handler) -> None:
+    """One vector for each text that was asked for; each text costs one token."""
+    texts = handler.fake.asked[-1]["input"]
+    entries = [{"index": place, "embedding": [len(text), 1]} for place, text in enumerate(texts)]
+    answer({"data": entries, "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)}})(handler)
+
+
 def silence(handler: Handler) -> None:
-    handler.fake.released.wait(30)
+    """No answer, until the client hangs up, which is noted."""
+    while not handler.fake.released.is_set():
+        readable, _, _ = select.select([handler.connection], [], [], 0.02)
+        if readable and not handler.connection.recv(1, socket.MSG_PEEK):
+            handler.fake.hung_up.set()
+            return
+
+
+def silence_in_the_middle(handler: Handler) -> None:
+    handler.send(200, b'{"choices": [', length=1_000)
+    silence(handler)
+
+
+def endless_headers(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    while not handler.fake.released.wait(0.02):
+        handler.wfile.write(b"X-More: x\r\n")
+
+
+def endless_continue(handler: Handler) -> None:
+    while not handler.fake.released.is_set():
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def slow_503(handler: Handler) -> None:
+    handler.fake.released.wait(0.15)
+    handler.send(503, b"", Retry_After="0")
 
 
 def cut_in_the_middle(handler: Handler) -> None:

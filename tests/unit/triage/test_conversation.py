@@ -24,6 +24,14 @@ def test_a_word_of_doubt_alone_overrides_nothing() -> None:
     assert "salário" in account.case
 
 
+@pytest.mark.parametrize("corrected", ["li errado, é dia 28", "fiz a conta errada, são 15 dias", "vi mal, é amanhã"])
+def test_a_corrected_day_leaves_the_story_standing(corrected: str) -> None:
+    account = read([turn("tenho que ir na delegacia depois de amanhã, dizem que furtei"), turn(corrected)])
+
+    assert account.case == f"tenho que ir na delegacia , dizem que furtei\n{corrected}"
+    assert not account.corrected
+
+
 @pytest.mark.parametrize(
     "order",
     [

@@ -28,6 +28,8 @@ _HEADERS = (("De", "From"), ("Para", "To"), ("Cc", "Cc"), ("Data", "Date"), ("As
 _LONGEST_HEADER = 1_000
 _DEEPEST_PART = 20
 _READABLE = ("text/plain", "text/html")
+_PGP = "multipart/encrypted"  # RFC 3156
+_SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")  # RFC 8551; signed ones are of this type too
 _BROKEN_HEADER = (ValueError, LookupError, HeaderParseError, TypeError)
 _BROKEN_MESSAGE = (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 
@@ -95,7 +97,9 @@ def _read_message(message: Message, attached: _Attached) -> tuple[str, str, str]
     """Its header, its body, and everything attached."""
     bodies, others = [], []
     for part in _leaves(message, 0):
-        if _is_body(part):
+        if _is_locked(part):
+            attached.reading.note("encrypted", "the message is encrypted for its recipient (S/MIME or PGP)")
+        elif _is_body(part):
             bodies.append(_body(part, attached.reading))
         elif part.get_content_type() == MEDIA_TYPE:
             others.append(attached.message(_inner(part)))
@@ -112,7 +116,7 @@ def _leaves(message: Message, depth: int) -> Iterator[Message]:
     """The parts without parts, in order; of alternatives the readable one, an attached message whole."""
     if depth > _DEEPEST_PART:
         raise UnreadableError("too_large", f"the message's parts are nested more than {_DEEPEST_PART} deep")
-    if not message.is_multipart() or message.get_content_type() == MEDIA_TYPE:
+    if not message.is_multipart() or message.get_content_type() in (MEDIA_TYPE, _PGP):
         yield message
         return
     for child in _chosen(message):
@@ -125,6 +129,11 @@ def _chosen(message: Message) -> list[Message]:
         return children
     plain = [c for c in children if c.get_content_type() == "text/plain" and _text_of(c).strip()]
     return plain[:1] or children[-1:]  # RFC 2046, 5.1.4: the last alternative is the richest
+
+
+def _is_locked(part: Message) -> bool:
+    kind = part.get_content_type()
+    return kind == _PGP or (kind in _SMIME and part.get_param("smime-type", "enveloped-data") == "enveloped-data")
 
 
 def _is_body(part: Message) -> bool:

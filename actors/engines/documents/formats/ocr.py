@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.documents.errors import UnreadableError
+from actors.engines.documents.formats import pictures
+from actors.engines.documents.formats.straightening import straightened
 from actors.engines.documents.reading import Extract, Reading, join_pages
 from actors.engines.documents.tidying import tidy, unwrap
 
@@ -30,7 +32,7 @@ _DATA_FOLDERS = (
     "/usr/local/opt/tesseract/share/tessdata",
 )
 _SECONDS_PER_PAGE = 120
-_MOST_FRAMES = 1_000
+_MOST_FRAMES = 10_000
 # What Tesseract takes for something else, where the words around leave no doubt: the paragraph sign of a citation
 # for an 8, S or $, the dollar sign of an amount for an S, a lone I for a bar,
 # the feminine ordinal before 'Vara' for the masculine one, an en dash for an em dash.
@@ -135,10 +137,19 @@ def _read_frame(frame: bytes, media_type: str, number: int, total: int, reading:
         reading.note("time_limit", f"only the first {number - 1} of {total} pages could be read in time")
         return ""
     try:
-        return recognize(frame, media_type, reading)
+        return recognize(*_level(frame, media_type), reading)
     except UnreadableError as error:
         reading.note(error.code, error.sentence)
         return ""
+
+
+def _level(image: bytes, media_type: str) -> tuple[bytes, str]:
+    """The picture with its lines level, if it was scanned aslant and its pixels can be had."""
+    drawn = pictures.grey_pixels(image, media_type) if available() else None
+    if drawn is None or (level := straightened(*drawn)) is None:
+        return image, media_type
+    _, width, height = drawn
+    return b"P5\n%d %d\n255\n" % (width, height) + level, "image/x-portable-graymap"
 
 
 def _check_pixels(width: int, height: int, reading: Reading) -> None:
@@ -182,12 +193,12 @@ def _tiff_directories(data: bytes) -> list[int]:
     """TIFF 6.0, section 2: the header holds the offset of the first directory, each ends in that of the next."""
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(order + "I", data, 4)
-    seen: list[int] = []
+    seen: dict[int, None] = {}
     while directory and directory not in seen and len(seen) < _MOST_FRAMES:
-        seen.append(directory)
+        seen[directory] = None
         (count,) = struct.unpack_from(order + "H", data, directory)
         (directory,) = struct.unpack_from(order + "I", data, directory + 2 + 12 * count)
-    return seen
+    return list(seen)
 
 
 def _frame_first(data: bytes, directory: int) -> bytes:

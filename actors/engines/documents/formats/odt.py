@@ -5,13 +5,15 @@ Tracked deletions are left out, as the author took them back.
 
 from __future__ import annotations
 
+import zipfile
+
 from actors.engines.documents.errors import UnreadableError
-from actors.engines.documents.formats.packages import open_package, read_xml
+from actors.engines.documents.formats.packages import open_package, read_member, read_xml
 from actors.engines.documents.reading import Extract, Reading
 from actors.engines.documents.tidying import tidy
 
 MEDIA_TYPE = "application/vnd.oasis.opendocument.text"
-_BODY, _STYLES = "content.xml", "styles.xml"
+_BODY, _STYLES, _MANIFEST = "content.xml", "styles.xml", "META-INF/manifest.xml"
 _HIDDEN = frozenset({"tracked-changes", "annotation", "note-citation", "page-number", "desc", "title"})
 _HEADERS = frozenset({"header", "header-first", "header-left"})
 _FOOTERS = frozenset({"footer", "footer-first", "footer-left"})
@@ -20,6 +22,7 @@ _FOOTERS = frozenset({"footer", "footer-first", "footer-left"})
 def read_odt(data: bytes, reading: Reading) -> Extract:
     """Raises `UnreadableError`: `damaged`, `encrypted`, `too_large`."""
     with open_package(data, reading.limits) as package:
+        _check_lock(package)
         if _BODY not in package.namelist():
             raise UnreadableError("damaged", "the ODT has no content")
         body, margins = _OpenText(), _OpenText()
@@ -27,6 +30,13 @@ def read_odt(data: bytes, reading: Reading) -> Extract:
         if _STYLES in package.namelist():
             read_xml(package, _STYLES, margins)
     return Extract(MEDIA_TYPE, tidy("\n\n".join([*margins.headers, "".join(body.pieces), *margins.footers])))
+
+
+def _check_lock(package: zipfile.ZipFile) -> None:
+    """A password locks the members one by one, or a package within the package; only the manifest tells (part 2,
+    3.4.1)."""
+    if _MANIFEST in package.namelist() and b"encryption-data" in read_member(package, _MANIFEST):
+        raise UnreadableError("encrypted", "the file is protected by a password")
 
 
 class _OpenText:

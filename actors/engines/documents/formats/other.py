@@ -26,6 +26,17 @@ _IMAGE_MARK = re.compile(r"^\[Image: [^\]\n]{0,200}\]$|^!\[[^\]\n]{0,200}\]\([^)
 _NOTE_MARK = re.compile(r"^\[\^\d+\]: ", re.MULTILINE)
 _RTF_BLANK = re.compile(rb"(?<!\\)((?:\\\\)*)\\~")
 _RTF_HYPHEN = re.compile(rb"(?<!\\)((?:\\\\)*)\\_")
+_RTF_HEX = re.compile(rb"(?<!\\)((?:\\\\)*)\\'([0-9a-fA-F]{2})")
+_RTF_CHARSET = re.compile(rb"\\(mac|pca|pc)(?![a-z])|\\ansicpg(10000|850|437)(?!\d)")
+_RTF_CODECS = {
+    b"mac": "mac_roman",
+    b"10000": "mac_roman",
+    b"pca": "cp850",
+    b"850": "cp850",
+    b"pc": "cp437",
+    b"437": "cp437",
+}
+_HEAD = 200
 _ENCRYPTED = re.compile(r"password|encrypt", re.IGNORECASE)
 
 
@@ -39,8 +50,18 @@ def read_other(data: bytes, media_type: str, reading: Reading) -> Extract:
 
 
 def _mended_rtf(data: bytes) -> bytes:
-    r"""kreuzberg reads the fixed blank `\~` as a tilde and drops the fixed hyphen `\_`."""
-    return _RTF_HYPHEN.sub(rb"\1-", _RTF_BLANK.sub(rb"\1 ", data))
+    r"""kreuzberg reads the fixed blank `\~` as a tilde, drops the fixed hyphen `\_`, and takes every character set
+    for Windows'."""
+    data = _RTF_HYPHEN.sub(rb"\1-", _RTF_BLANK.sub(rb"\1 ", data))
+    charset = _RTF_CHARSET.search(data[:_HEAD])
+    return _in_windows_charset(data, _RTF_CODECS[charset[1] or charset[2]]) if charset else data
+
+
+def _in_windows_charset(data: bytes, codec: str) -> bytes:
+    """Each character of the old Macintosh or DOS by its number in Unicode; RTF 1.9.1, 'Unicode RTF'."""
+    meant = [b"\\u%d?" % ord(bytes([byte]).decode(codec)) for byte in range(256)]
+    data = _RTF_CHARSET.sub(rb"\\ansi", data[:_HEAD]) + data[_HEAD:]
+    return _RTF_HEX.sub(lambda match: match[1] + meant[int(match[2], 16)], data)
 
 
 def _extract(data: bytes, media_type: str, reading: Reading) -> str:

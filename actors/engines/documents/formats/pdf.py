@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium
 
 from actors.engines.documents.errors import UnreadableError
 from actors.engines.documents.formats import ocr
+from actors.engines.documents.formats.straightening import straightened
 from actors.engines.documents.reading import Extract, Reading, join_pages
 from actors.engines.documents.tidying import tidy, unwrap, visible_characters
 
@@ -171,4 +172,4 @@ def _paint(page: Any, bitmap: Any) -> None:
 def _pgm(pixels: bytes, width: int, height: int) -> bytes | None:
     if pixels.count(255) >= _BLANK_SHARE * len(pixels):
         return None
-    return b"P5\n%d %d\n255\n" % (width, height) + pixels
+    return b"P5\n%d %d\n255\n" % (width, height) + (straightened(pixels, width, height) or pixels)
