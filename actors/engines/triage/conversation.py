@@ -31,6 +31,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _TERM = re.compile(r"\b\d{1,3} ?(?:dias?|horas?|semanas?|meses|m[eê]s|days?|hours?|weeks?)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?;\n]+(?:\s|$)")
 _GRADE = (
     r"(?:baix[ao]|m[eé]di[ao]|alt[ao]|cr[ií]tic[ao]|m[aá]xim[ao]|m[ií]nim[ao]|low|medium|high|critical|indefinid[ao])"
 )
@@ -93,9 +94,16 @@ def _takes_back(facts: list[str]) -> bool:
 
 def _corrects_a_day(facts: list[str]) -> bool:
     """'Li errado, é dia 28': the story stands, and only its days and terms were wrong."""
-    if not _is_corrected(facts) or len(facts[-1].split()) > MOST_WORDS_OF_A_DAY:
+    if not _is_corrected(facts):
         return False
-    return _names_a_day(facts[-1]) and any(map(_names_a_day, facts[:-1]))
+    corrected = _sentence_of(facts[-1], _CORRECTION)
+    short = len(corrected.split()) <= MOST_WORDS_OF_A_DAY
+    return short and _names_a_day(corrected) and any(map(_names_a_day, facts[:-1]))
+
+
+def _sentence_of(text: str, pattern: re.Pattern[str]) -> str:
+    """The sentence in which the pattern is first found."""
+    return next(part for part in _SENTENCE_END.split(text) if pattern.search(part))
 
 
 def _names_a_day(text: str) -> bool:

@@ -66,7 +66,7 @@ class LocalTriage:
         report(75, "Procurando nomes, datas e valores")
         entities = find_entities(account.text)
         areas = ranking(judgement.areas)
-        open_slots = questions.missing(areas[0].area, account.text, entities)
+        open_slots = questions.missing(areas[0].area, account.text, entities, judgement.reasons)
         report(90, "Resumindo o caso")
         return TriageResult(
             case_id=case_id,

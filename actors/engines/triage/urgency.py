@@ -52,7 +52,7 @@ MISTAKE_COST = np.array(
 """Cost of answering the column when the row is true: squared distance as in the quadratic kappa (Cohen 1968), and
 more for an answer below the truth, since a serious case taken for a light one does the greater harm."""
 
-_SENTENCE = re.compile(r"[^.!?;\n]+[.!?;\n]*")
+_SENTENCE = re.compile(r"(?:[^.!?;\n]|(?<=\d)\.(?=\d))+[.!?;\n]*")
 _ASKING = re.compile(
     r"\b(?:posso|podem?|como (?:faco|funciona|fazer|e que)|quero saber|queria saber|gostaria de saber|tenho direito|"
     r"vale a pena|da para|e possivel|preciso de|qual (?:a|o) |quanto custa|quanto tempo|"

@@ -32,6 +32,26 @@ def test_a_corrected_day_leaves_the_story_standing(corrected: str) -> None:
     assert not account.corrected
 
 
+def test_a_day_may_be_corrected_before_more_is_told() -> None:
+    more = (
+        "Agora querem que eu assine a rescisão, de um valor que eu acho baixo para o tempo que trabalhei lá. Assino?"
+    )
+    account = read(
+        [turn("me mandaram embora ontem, estou grávida"), turn(f"Na verdade não foi ontem, foi sexta. {more}")]
+    )
+
+    assert account.case.startswith("me mandaram embora , estou grávida\nNa verdade")
+
+
+def test_another_story_overrides_the_first_although_it_names_a_day() -> None:
+    other = (
+        "na verdade o que preciso mesmo é tirar meu nome do cadastro de devedores, a financeira me colocou lá ontem"
+    )
+    account = read([turn("fui multado anteontem na marginal"), turn(other)])
+
+    assert account.case == other
+
+
 @pytest.mark.parametrize(
     "order",
     [
