@@ -64,11 +64,13 @@ _LOUD = re.compile(
 @dataclass(frozen=True, slots=True)
 class Account:
     """The client's words. `text` is all of them, as said; `case` is what holds now, without what is no fact;
-    `earlier` is what a correction overrode, and empty without one."""
+    `earlier` is what a correction overrode, and empty without one. Days that `case` names before the character
+    `days_from` were taken back."""
 
     text: str
     case: str
     earlier: str
+    days_from: int = 0
 
     @property
     def corrected(self) -> bool:
@@ -82,7 +84,8 @@ def read(conversation: Sequence[Turn]) -> Account:
     text = "\n".join(said)[:LONGEST_ACCOUNT]
     facts = [_facts(_window(turn)) for turn in said]
     if _corrects_a_day(facts):
-        return Account(text, _window("\n".join([*map(_without_days, facts[:-1]), facts[-1]])), "")
+        case = _window("\n".join(facts))
+        return Account(text, case, "", days_from=max(0, len(case) - len(facts[-1])))
     if _takes_back(facts):
         return Account(text, facts[-1], _window("\n".join(facts[:-1])))
     return Account(text, _window("\n".join(facts)), "")
@@ -112,14 +115,6 @@ def _names_a_day(text: str) -> bool:
 
 def _is_corrected(facts: list[str]) -> bool:
     return len(facts) > 1 and bool(_CORRECTION.search(facts[-1]))
-
-
-def _without_days(text: str) -> str:
-    kept, end = [], 0
-    for mention in _days(text):
-        kept.append(text[end : mention.start])
-        end = mention.end
-    return _TERM.sub("", "".join([*kept, text[end:]]))
 
 
 def _days(text: str) -> tuple[DateMention, ...]:

@@ -88,7 +88,7 @@ class LocalTriage:
         report(15, "Identificando a área do direito")
         if not _WORDLIKE.search(account.case):
             return Judgement(_certainly_undefined(), "low", ())
-        signals = urgency.read(account.case, reference)
+        signals = urgency.read(account.case, reference, account.days_from)
         sample = self._sample(account.case, signals.cues)
         areas = self._areas(account, sample)
         report(50, "Avaliando a urgência")

@@ -1,7 +1,7 @@
 """208 conversations that no one who wrote the bank had seen, so that what the README claims can be checked.
 
-They were written for this project from the label guideline alone, on purpose with other words than the bank's; none is
-a real one. Nobody trains on them. The floors lie below the figures of the day, which `despacho evaluate` prints.
+They were written for this project from the label guideline alone, on purpose with other words than the bank's; none
+is a real one. Nobody trains on them. The floors lie below the figures of the day, which `despacho evaluate` prints.
 """
 
 from __future__ import annotations
