@@ -100,7 +100,7 @@ class HttpTriage:
         explained = any(level_of(reason.rule) == level for reason in rules)
         by_model = () if explained else (UrgencyReason(rule="classifier", evidence=_quote(verdict.evidence, words)),)
         areas = _with_a_rival(verdict.areas, local.areas)
-        open_slots = questions.missing(areas[0].area, words, local.entities)
+        open_slots = questions.missing(areas[0].area, words, local.entities, rules)
         return local.model_copy(
             update={
                 "area": areas[0].area,

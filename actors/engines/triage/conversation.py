@@ -31,6 +31,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _TERM = re.compile(r"\b\d{1,3} ?(?:dias?|horas?|semanas?|meses|m[eê]s|days?|hours?|weeks?)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?;\n]+(?:\s|$)")
 _GRADE = (
     r"(?:baix[ao]|m[eé]di[ao]|alt[ao]|cr[ií]tic[ao]|m[aá]xim[ao]|m[ií]nim[ao]|low|medium|high|critical|indefinid[ao])"
 )
@@ -63,11 +64,13 @@ _LOUD = re.compile(
 @dataclass(frozen=True, slots=True)
 class Account:
     """The client's words. `text` is all of them, as said; `case` is what holds now, without what is no fact;
-    `earlier` is what a correction overrode, and empty without one."""
+    `earlier` is what a correction overrode, and empty without one. Days that `case` names before the character
+    `days_from` were taken back."""
 
     text: str
     case: str
     earlier: str
+    days_from: int = 0
 
     @property
     def corrected(self) -> bool:
@@ -81,7 +84,8 @@ def read(conversation: Sequence[Turn]) -> Account:
     text = "\n".join(said)[:LONGEST_ACCOUNT]
     facts = [_facts(_window(turn)) for turn in said]
     if _corrects_a_day(facts):
-        return Account(text, _window("\n".join([*map(_without_days, facts[:-1]), facts[-1]])), "")
+        case = _window("\n".join(facts))
+        return Account(text, case, "", days_from=max(0, len(case) - len(facts[-1])))
     if _takes_back(facts):
         return Account(text, facts[-1], _window("\n".join(facts[:-1])))
     return Account(text, _window("\n".join(facts)), "")
@@ -93,9 +97,16 @@ def _takes_back(facts: list[str]) -> bool:
 
 def _corrects_a_day(facts: list[str]) -> bool:
     """'Li errado, é dia 28': the story stands, and only its days and terms were wrong."""
-    if not _is_corrected(facts) or len(facts[-1].split()) > MOST_WORDS_OF_A_DAY:
+    if not _is_corrected(facts):
         return False
-    return _names_a_day(facts[-1]) and any(map(_names_a_day, facts[:-1]))
+    corrected = _sentence_of(facts[-1], _CORRECTION)
+    short = len(corrected.split()) <= MOST_WORDS_OF_A_DAY
+    return short and _names_a_day(corrected) and any(map(_names_a_day, facts[:-1]))
+
+
+def _sentence_of(text: str, pattern: re.Pattern[str]) -> str:
+    """The sentence in which the pattern is first found."""
+    return next(part for part in _SENTENCE_END.split(text) if pattern.search(part))
 
 
 def _names_a_day(text: str) -> bool:
@@ -104,14 +115,6 @@ def _names_a_day(text: str) -> bool:
 
 def _is_corrected(facts: list[str]) -> bool:
     return len(facts) > 1 and bool(_CORRECTION.search(facts[-1]))
-
-
-def _without_days(text: str) -> str:
-    kept, end = [], 0
-    for mention in _days(text):
-        kept.append(text[end : mention.start])
-        end = mention.end
-    return _TERM.sub("", "".join([*kept, text[end:]]))
 
 
 def _days(text: str) -> tuple[DateMention, ...]:

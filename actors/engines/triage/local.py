@@ -66,7 +66,7 @@ class LocalTriage:
         report(75, "Procurando nomes, datas e valores")
         entities = find_entities(account.text)
         areas = ranking(judgement.areas)
-        open_slots = questions.missing(areas[0].area, account.text, entities)
+        open_slots = questions.missing(areas[0].area, account.text, entities, judgement.reasons)
         report(90, "Resumindo o caso")
         return TriageResult(
             case_id=case_id,
@@ -88,7 +88,7 @@ class LocalTriage:
         report(15, "Identificando a área do direito")
         if not _WORDLIKE.search(account.case):
             return Judgement(_certainly_undefined(), "low", ())
-        signals = urgency.read(account.case, reference)
+        signals = urgency.read(account.case, reference, account.days_from)
         sample = self._sample(account.case, signals.cues)
         areas = self._areas(account, sample)
         report(50, "Avaliando a urgência")

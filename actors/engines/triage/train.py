@@ -87,8 +87,10 @@ class Encoder:
 def corpus(narratives: Sequence[Narrative], encoder: Encoder, known: Model | None = None) -> Corpus:
     """Compute every block of every narrative, as the engine would at run time; rarity as in `known`, if given."""
     terms = lexicon.load()
-    cases = [conversation.read(n.turns).case for n in narratives]
-    signals = [urgency.read(c, n.reference_date) for c, n in zip(cases, narratives, strict=True)]
+    accounts = [conversation.read(n.turns) for n in narratives]
+    cases = [account.case for account in accounts]
+    told = zip(accounts, narratives, strict=True)
+    signals = [urgency.read(account.case, n.reference_date, account.days_from) for account, n in told]
     grams = [features.count(case, terms) for case in cases]
     blank = known or _blank(grams)
     vectors = _embed(cases, encoder)

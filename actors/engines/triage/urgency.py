@@ -52,7 +52,7 @@ MISTAKE_COST = np.array(
 """Cost of answering the column when the row is true: squared distance as in the quadratic kappa (Cohen 1968), and
 more for an answer below the truth, since a serious case taken for a light one does the greater harm."""
 
-_SENTENCE = re.compile(r"[^.!?;\n]+[.!?;\n]*")
+_SENTENCE = re.compile(r"(?:[^.!?;\n]|(?<=\d)\.(?=\d))+[.!?;\n]*")
 _ASKING = re.compile(
     r"\b(?:posso|podem?|como (?:faco|funciona|fazer|e que)|quero saber|queria saber|gostaria de saber|tenho direito|"
     r"vale a pena|da para|e possivel|preciso de|qual (?:a|o) |quanto custa|quanto tempo|"
@@ -83,9 +83,10 @@ class Signals:
 CUES = len(RULES) + 2 * (len(_DISTANCE) + 1) + 8
 
 
-def read(case: str, reference: dt.date) -> Signals:
-    """Read the rules and dates of a case; 'hoje' in it means `reference`."""
-    sentences = _sentences(case, reference)
+def read(case: str, reference: dt.date, days_from: int = 0) -> Signals:
+    """Read the rules and dates of a case; 'hoje' in it means `reference`. Days before the character `days_from` were
+    taken back and count for nothing."""
+    sentences = _sentences(case, reference, days_from)
     found = [reason for s in sentences for reason in (*_dated(s, reference), *_patterned(s))]
     released = any(RELEASED.search(s.folded) for s in sentences)
     held = [reason for reason in found if not (released and reason.rule == "C2")]
@@ -112,9 +113,9 @@ def level_of(rule: str) -> Urgency:
     return {"C": LEVELS[3], "A": LEVELS[2]}.get(rule[0], LEVELS[0])
 
 
-def _sentences(case: str, reference: dt.date) -> list[Sentence]:
+def _sentences(case: str, reference: dt.date, days_from: int) -> list[Sentence]:
     spans = [m.span() for m in _SENTENCE.finditer(case)][:MOST_SENTENCES]
-    mentions = find_dates(case, reference)
+    mentions = [mention for mention in find_dates(case, reference) if mention.start >= days_from]
     return [
         Sentence(case[a:b].strip(), fold(case[a:b]), tuple(m for m in mentions if a <= m.start < b)) for a, b in spans
     ]

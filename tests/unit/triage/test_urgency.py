@@ -106,6 +106,13 @@ def test_in_doubt_between_light_and_serious_the_serious_wins() -> None:
     assert urgency.decide(torn, []) in ("high", "critical")
 
 
+def test_a_day_that_was_taken_back_counts_for_nothing() -> None:
+    told, corrected = "minha audiência é amanhã\n", "li errado, é daqui a 10 dias"
+
+    assert rules_in(told + corrected) == {"C1"}
+    assert "C1" not in {r.rule for r in urgency.read(told + corrected, WEDNESDAY, len(told)).reasons}
+
+
 def chances(low: float, medium: float, high: float, critical: float) -> np.ndarray:
     return np.array([low, medium, high, critical], dtype=np.float32)
 
