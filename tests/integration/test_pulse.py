@@ -38,9 +38,7 @@ def test_who_is_heard_first_takes_no_one_for_dead_although_a_delay_wakes_it(
     pulse._do_what_is_due()
 
     assert status(ledger, task.task_id) == "running"
-    wait_until(
-        lambda: _is_queued_after_a_look(pulse, ledger, delayed.task_id), "what is due needn't wait", GRACE_S / 2
-    )
+    wait_until(lambda: _is_queued_by(pulse, ledger, delayed.task_id), "what is due needn't wait", GRACE_S / 2)
 
 
 def test_whoever_stays_silent_is_taken_for_dead_when_the_grace_is_over(
