@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,7 +19,10 @@ from typing import Any, Final, TypeVar
 
 import redis
 
+from gateway.shared_reads import SharedReads
 from gateway.sse import case_event_name, encode
+from tasks.api_keys import Identities, Identity
+from tasks.clock import now_ms
 from tasks.connection import connect_async_listener
 from tasks.errors import Unavailable
 from tasks.keys import Keys
@@ -39,7 +42,10 @@ HEARD_AT_ONCE = 100
 """Messages after which the watchers get their turn, however many more have come: a burst cuts nobody who reads."""
 LONGEST_SILENCE_S = 60.0
 ENDS_WITHIN_S = 1.0
-"""How long a client may take what it was sent when the process stops."""
+"""How long a client may take what it was sent when the process stops or its token holds no more."""
+CHECKS_AT_ONCE = 4
+"""Keys that are looked at for new streams at a time; those of the same key share one look."""
+LONGEST_STREAM_S = 7 * 86_400
 
 
 class _Signal:
@@ -49,7 +55,7 @@ class _Signal:
 GAP: Final = _Signal()
 """Events may have been missed: read the log from the last number on."""
 CLOSED: Final = _Signal()
-"""There will be no more: the process stops, or the watcher fell too far behind."""
+"""There will be no more: the process stops, the watcher fell too far behind, or its token holds no more."""
 
 
 class Frame:
@@ -83,14 +89,20 @@ Item = Frame | _Signal
 
 @dataclass(eq=False)
 class Listener:
-    """Somebody who is told what happens on a channel. `abort` cuts its connection at once, also that of a client that
-    takes nothing any more; it does nothing where the server knows no such thing."""
+    """Somebody who is told what happens on a channel, and the key on whose behalf. `abort` cuts its connection at
+    once, also that of a client that takes nothing any more; it does nothing where the server knows no such thing."""
 
     channel: str
     abort: Callable[[], None] = field(default=lambda: None, kw_only=True)
+    key_id: str = field(default="", kw_only=True)
     closed: bool = field(default=False, kw_only=True)
+    is_cut: bool = field(default=False, kw_only=True)
 
     def offer(self, item: Item) -> None:
+        raise NotImplementedError
+
+    def cut(self) -> None:
+        """End it, without a word of what it has yet to tell."""
         raise NotImplementedError
 
 
@@ -99,7 +111,6 @@ class Watcher(Listener):
 
     def __init__(self, channel: str, *, abort: Callable[[], None] = lambda: None) -> None:
         super().__init__(channel, abort=abort)
-        self.is_cut = False
         self._items: list[Item] = []
         self._waiting: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -111,17 +122,16 @@ class Watcher(Listener):
             return
         if len(self._items) >= BEHIND_AT_MOST:
             self.cut()
+            self.abort()
             return
         self.closed = self.closed or item is CLOSED
         self._items.append(item)
         self._wake()
 
     def cut(self) -> None:
-        """End it, without a word of what it has yet to tell."""
         self.is_cut = self.closed = True
         self._items = [CLOSED]
         self._wake()
-        self.abort()
 
     async def take(self, within_s: float) -> Sequence[Item]:
         """All that has come, as soon as there is something; nothing, where that takes so long."""
@@ -188,6 +198,10 @@ class Nudged(Listener):
         if self.queue.empty():
             self.queue.put_nowait(NEWS)
 
+    def cut(self) -> None:
+        self.is_cut = True
+        self.offer(CLOSED)
+
 
 @dataclass(eq=False)
 class _Channel:
@@ -204,10 +218,12 @@ class _Channel:
 class Bridge:
     """Watch a channel with `async with bridge.watch(channel) as watcher`."""
 
-    def __init__(self, settings: Settings, known_keys: KnownKeys[Any] | None = None) -> None:
+    def __init__(self, settings: Settings, identities: Identities) -> None:
         self.keys = Keys(settings.namespace)
         self._settings = settings
-        self._known_keys = known_keys or KnownKeys()
+        self._identities = identities
+        self._known_keys: KnownKeys[Any] = identities.known
+        self._checks = SharedReads(CHECKS_AT_ONCE)
         self._key_changes = self.keys.of("key_changes")
         self._channels: dict[str, _Channel] = {}
         # Unsubscriptions on their way: until they are answered, the answer to a subscription may be an older one's.
@@ -234,9 +250,8 @@ class Bridge:
 
     def _abort_all(self) -> None:
         """Of clients that take nothing any more."""
-        for channel in self._channels.values():
-            for watcher in channel.watchers:
-                watcher.abort()
+        for watcher in self._watchers():
+            watcher.abort()
 
     async def close(self) -> None:
         self.stop_watching()
@@ -247,28 +262,70 @@ class Bridge:
                     await task
 
     @asynccontextmanager
-    async def watch(self, name: str, abort: Callable[[], None] = lambda: None) -> AsyncIterator[Watcher]:
-        """A watcher that gets every event from now on: the server has acknowledged the subscription.
+    async def watch(
+        self, name: str, identity: Identity | None = None, abort: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Watcher]:
+        """A watcher that gets every event from now on: the server has acknowledged the subscription. With an
+        identity it is cut as soon as that holds no more.
 
-        Raises `Unavailable` where it doesn't in time.
+        Raises `Unavailable` where the server doesn't acknowledge in time.
         """
         watcher = Watcher(name, abort=abort)
         try:
-            async with self.watch_with(watcher):
+            async with self.watch_with(watcher, identity):
                 yield watcher
         finally:
             watcher.leave()
 
     @asynccontextmanager
-    async def watch_with(self, watcher: W) -> AsyncIterator[W]:
-        """The same with a watcher of one's own. Raises `Unavailable`."""
+    async def watch_with(self, watcher: W, identity: Identity | None = None) -> AsyncIterator[W]:
+        """The same with a watcher of one's own, made for the channel. Raises `Unavailable`."""
+        watcher.key_id = identity.key_id if identity else ""
+        alarm = self._alarm(watcher, identity)
         try:
             await self._until_heard(self._join(watcher))
+            if identity is not None:
+                # Revoked before it joined, it would not be told; from now on it is.
+                await self._cut_if_without_key(watcher)
             if self._closed:
                 watcher.offer(CLOSED)
             yield watcher
         finally:
+            if alarm is not None:
+                alarm.cancel()
             self._leave(watcher)
+
+    async def _cut_if_without_key(self, watcher: Listener) -> None:
+        key_ids = {watcher.key_id}
+        if await self._checks.get(watcher.key_id, lambda: self._identities.unusable(key_ids)):
+            self._cut(watcher)
+
+    async def _cut_without_key(self, watchers: Collection[Listener]) -> None:
+        unusable = await self._identities.unusable({watcher.key_id for watcher in watchers if watcher.key_id})
+        for watcher in watchers:
+            if watcher.key_id in unusable:
+                self._cut(watcher)
+
+    def _cut(self, watcher: Listener) -> None:
+        """Its token holds no more: it ends, also where its client takes nothing that would let it."""
+        watcher.cut()
+        asyncio.get_running_loop().call_later(ENDS_WITHIN_S, self._abort_if_here, watcher)
+
+    def _abort_if_here(self, watcher: Listener) -> None:
+        """Who has left may have its connection used for another request."""
+        channel = self._channels.get(watcher.channel)
+        if channel is not None and watcher in channel.watchers:
+            watcher.abort()
+
+    def _alarm(self, watcher: Listener, identity: Identity | None) -> asyncio.TimerHandle | None:
+        """Cuts a watcher when its token expires."""
+        if identity is None or identity.expires_ms is None:
+            return None
+        left_s = max(0.0, (identity.expires_ms - now_ms()) / 1_000)
+        return asyncio.get_running_loop().call_later(min(left_s, LONGEST_STREAM_S), self._cut, watcher)
+
+    def _watchers(self) -> list[Listener]:
+        return [watcher for channel in self._channels.values() for watcher in channel.watchers]
 
     def _join(self, watcher: Listener) -> _Channel:
         channel = self._channels.get(watcher.channel)
@@ -334,7 +391,7 @@ class Bridge:
             try:
                 await self._hear_until_cut()
             except Exception as error:
-                if not isinstance(error, (redis.RedisError, OSError)):
+                if not isinstance(error, (redis.RedisError, OSError, Unavailable)):
                     log.exception("the bridge failed")
                 log.warning("the bridge lost its connection (%s) and tries again", type(error).__name__)
             self._tell_gap()
@@ -347,7 +404,7 @@ class Bridge:
                 await self._subscribe_to_all(pubsub)
                 heard = 0
                 async for message in pubsub.listen():
-                    self._hear(message)
+                    await self._hear(message)
                     heard += 1
                     if heard % HEARD_AT_ONCE == 0:
                         await asyncio.sleep(0)
@@ -365,11 +422,11 @@ class Bridge:
             self._pubsub = pubsub
             await self._say_all(pubsub, [(SUBSCRIBE, name) for name in self._channels])
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    async def _hear(self, message: dict[str, Any]) -> None:
         kind = message["type"].removeprefix("p")
         name = (message["pattern"] if message["type"] == "pmessage" else message["channel"]).decode()
         if name == self._key_changes:
-            self._hear_of_keys(kind, message["data"])
+            await self._hear_of_keys(kind, message["data"])
             return
         channel = self._channels.get(name)
         if kind == UNSUBSCRIBE:
@@ -389,11 +446,17 @@ class Bridge:
             self._last = (data, Frame(parse_message(data)))
         return self._last[1]
 
-    def _hear_of_keys(self, kind: str, data: Any) -> None:
+    async def _hear_of_keys(self, kind: str, data: Any) -> None:
         if kind == SUBSCRIBE:
             self._known_keys.hear()
+            # Nobody is told anything before this is done: the channels are acknowledged after this one.
+            await self._cut_without_key(self._watchers())
         elif kind == "message":
-            self._known_keys.forget(data.decode())
+            key_id = data.decode()
+            self._known_keys.forget(key_id)
+            for watcher in self._watchers():
+                if watcher.key_id == key_id:
+                    self._cut(watcher)
 
     def _tell_gap(self) -> None:
         """Whoever is told of a gap waits for the new subscription before it reads the log."""

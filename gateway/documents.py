@@ -13,14 +13,16 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
+from gateway.files import File
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
 from gateway.requests import CASE_ID, bounded
+from gateway.security_headers import LOCKED
 from gateway.services import Services, services
 from tasks.api_keys import Identity
 from tasks.blobs import document_place, text_place
@@ -28,6 +30,8 @@ from tasks.cases import Document, new_document
 from tasks.errors import InvalidInput, NotFound
 
 CHUNK = 1 << 20
+LONGEST_FIELD = 1 << 10
+"""Of what is no file. Fields may be in any encoding that Python knows, and some of them are slow to read."""
 FORM_OVERHEAD = 64 << 10
 """What a form may have around its file: boundaries, headers, the other field."""
 
@@ -58,7 +62,10 @@ class _Form:
             raise HTTPException(415, "Send the document as multipart/form-data with the fields file and case_id.")
         body = bounded(self._request, self._most + FORM_OVERHEAD)
         try:
-            self._form = await MultiPartParser(self._request.headers, body, max_files=1, max_fields=4).parse()
+            parser = MultiPartParser(
+                self._request.headers, body, max_files=1, max_fields=4, max_part_size=LONGEST_FIELD
+            )
+            self._form = await parser.parse()
         except (MultiPartException, KeyError, UnicodeError, LookupError) as error:
             raise HTTPException(400, f"The form can't be read: {error}") from None
         return self._form
@@ -142,10 +149,10 @@ async def content(request: Request, identity: Identity) -> Response:
         raise NotFound("the document's bytes are gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
-        "Content-Security-Policy": "sandbox",
+        "Content-Security-Policy": f"{LOCKED}; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
-    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+    return File(path, media_type="application/octet-stream", headers=headers)
 
 
 @needs("tasks:read")
@@ -155,13 +162,16 @@ async def text(request: Request, identity: Identity) -> Response:
     path = services(request).blobs.path(text_place(identity.tenant, document.document_id))
     if not path.is_file():
         raise NotFound("the document was not analysed yet, or has no text")
-    return FileResponse(path, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+    return File(path, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
     document = await _document(request, identity)
-    await forget_document(services(request), identity.tenant, document)
+    known = services(request)
+    await forget_document(known, identity.tenant, document)
+    ids = [document.document_id]
+    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
     return Response(status_code=204)
 
 

@@ -53,10 +53,11 @@ Encode = Callable[[Frame], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is watched: a channel, how its log is read from a number on, how an event is written, and whether the
-    stream is over after a final one. `newest` reads the highest number that was given to any event; `abort` cuts the
-    client's connection."""
+    """What is watched and on whose behalf: a channel, how its log is read from a number on, how an event is written,
+    and whether the stream is over after a final one. `newest` reads the highest number that was given to any event;
+    `abort` cuts the client's connection."""
 
+    identity: Identity
     channel: str
     load: Load
     newest: Callable[[], Awaitable[int]]
@@ -67,7 +68,7 @@ class Stream:
     async def chunks(self, bridge: Bridge, last_seq: int) -> AsyncIterator[bytes]:
         yield RETRY
         told = _Told(last_seq, self.encode)
-        async with bridge.watch(self.channel, self.abort) as watcher:
+        async with bridge.watch(self.channel, self.identity, self.abort) as watcher:
             while not watcher.closed:
                 async for chunk in self._missed(watcher, told):
                     yield chunk
@@ -76,7 +77,7 @@ class Stream:
                 if self.ends and told.final:
                     yield end(told.seq)
                     return
-                while not await bridge.is_heard_again(watcher, KEEP_ALIVE_S):
+                while not watcher.closed and not await bridge.is_heard_again(watcher, KEEP_ALIVE_S):
                     yield KEEP_ALIVE
 
     async def _missed(self, watcher: Watcher, told: _Told) -> AsyncIterator[bytes]:
@@ -90,11 +91,15 @@ class Stream:
                 yield KEEP_ALIVE
                 await asyncio.sleep(READ_AGAIN_S)
                 continue
+            if watcher.is_cut:
+                return
             if lost:
                 yield reset(told.seq, lost)
                 told.forget()
                 continue
             for at in range(0, len(past.frames), TOLD_AT_ONCE):
+                if watcher.is_cut:
+                    return
                 if chunk := told.tell(past.frames[at : at + TOLD_AT_ONCE]):
                     yield chunk
             if past.is_all:
@@ -172,7 +177,7 @@ async def task_events(request: Request, identity: Identity) -> Response:
     async def load(_after_seq: int) -> Past:
         return await known.reads.get(channel, lambda: _past(known.reader.events_of_task(task.task_id)))
 
-    return _stream(request, Stream(channel, load, lambda: _newest(known), _for_task, abort_of(request), ends=True))
+    return _stream(request, identity, channel, load, _for_task, ends=True)
 
 
 @needs("tasks:read", ticket=True)
@@ -184,7 +189,7 @@ async def case_events(request: Request, identity: Identity) -> Response:
     async def load(_after_seq: int) -> Past:
         return await known.reads.get(channel, lambda: _past(known.reader.events_of_case(tenant, case_id)))
 
-    return _stream(request, Stream(channel, load, lambda: _newest(known), _for_case, abort_of(request)))
+    return _stream(request, identity, channel, load, _for_case)
 
 
 @needs("tasks:read", ticket=True)
@@ -204,7 +209,7 @@ async def tenant_events(request: Request, identity: Identity) -> Response:
     async def load(after_seq: int) -> Past:
         return await known.reads.get((channel, after_seq), lambda: _past(read(after_seq)))
 
-    return _stream(request, Stream(channel, load, lambda: _newest(known), _for_task, abort_of(request)))
+    return _stream(request, identity, channel, load, _for_task)
 
 
 def _is_for_everyone(request: Request) -> bool:
@@ -214,8 +219,12 @@ def _is_for_everyone(request: Request) -> bool:
     return scope == "all"
 
 
-def _stream(request: Request, stream: Stream) -> Response:
-    return EventStream(stream.chunks(services(request).bridge, _last_seq(request)))
+def _stream(
+    request: Request, identity: Identity, channel: str, load: Load, encode: Encode, *, ends: bool = False
+) -> Response:
+    known = services(request)
+    stream = Stream(identity, channel, load, lambda: _newest(known), encode, abort_of(request), ends)
+    return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 
 async def _past(history: Awaitable[History]) -> Past:

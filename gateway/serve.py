@@ -13,7 +13,8 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.bridge import Bridge
-from gateway.connections import BACKLOG, Connection, raise_file_limit
+from gateway.connections import raise_file_limit
+from gateway.protocol import configure
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -70,15 +71,11 @@ def main(settings: Settings) -> int:
     raise_file_limit()
     app = create_app(settings)
     _collect_seldom()
-    config = uvicorn.Config(
+    config = configure(
         app,
+        settings.request_timeout_s,
         host=settings.host,
         port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        http=Connection,
-        backlog=BACKLOG,
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )

@@ -4,7 +4,27 @@
 
 local forgotten = 0
 
+-- Their addresses are the client's words too. One that is being sent is forgotten when it ends.
+local function forget_deliveries(task)
+  for id in string.gmatch(redis.call('HGET', key.task(task.id), 'deliveries') or '', '[^,]+') do
+    local delivery = load(id)
+    if delivery then
+      set(delivery, 'forget', '1')
+      if FINAL[delivery.status] then
+        redis.call('ZADD', key.expiring(), now(), id)
+        save(delivery)
+      elseif delivery.status == 'running' then
+        save(delivery)
+      else
+        withdraw(delivery)
+        cancelled(delivery, 0)
+      end
+    end
+  end
+end
+
 local function forget(task)
+  if task.callback ~= '' then forget_deliveries(task) end
   unbury(task)
   redis.call('ZREM', key.by_status(task.tenant, task.status), task.id)
   redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)
