@@ -147,7 +147,8 @@ def test_what_happens_while_the_history_is_read_is_told_in_its_place(
         """Of a task that was read, and then of one that was not."""
         if not happened:
             happened.append(1)
-            for hold in holds:
+            # The newest task is read first.
+            for hold in reversed(holds):
                 ledger.hand_back(hold)
             ledger.submit([last])
 
