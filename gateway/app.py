@@ -9,7 +9,19 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import cases, console, documents, events, operations, problem_pages, results, sessions, tasks, webhooks
+from gateway import (
+    cases,
+    console,
+    docs,
+    documents,
+    events,
+    operations,
+    problem_pages,
+    results,
+    sessions,
+    tasks,
+    webhooks,
+)
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -39,6 +51,7 @@ def create_app(settings: Settings) -> Starlette:
             *operations.dashboard_routes(settings),
             *sessions.ROUTES,
             *problem_pages.ROUTES,
+            *docs.ROUTES,
             *console.ROUTES,
         ],
         middleware=_middleware(settings),
