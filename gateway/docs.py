@@ -8,10 +8,12 @@ from importlib import metadata
 
 from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from gateway.conditions import has_it_already
+from gateway.console import PAGE_HEADERS
+from gateway.docs_page import render
 from gateway.openapi.document import build
 
 FRESH = {"Cache-Control": "public, no-cache"}
@@ -33,6 +35,16 @@ def encoded() -> tuple[bytes, str]:
     return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
+async def page(request: Request) -> Response:  # noqa: ARG001
+    return HTMLResponse(rendered(), headers=PAGE_HEADERS)
+
+
+@cache
+def rendered() -> str:
+    """The page; made when it is first asked for."""
+    return render(build(version()))
+
+
 def version() -> str:
     try:
         return metadata.version("despacho")
@@ -40,4 +52,4 @@ def version() -> str:
         return UNKNOWN_VERSION
 
 
-ROUTES = [Route("/openapi.json", document, methods=["GET"])]
+ROUTES = [Route("/openapi.json", document, methods=["GET"]), Route("/docs", page, methods=["GET"])]

@@ -22,8 +22,8 @@ from gateway.requests import TicketRequest
 
 TAG = "Live events"
 _HOW = """Server-sent events (`text/event-stream`), as `EventSource` reads them. Each has an `id`, a name (`event`)
-and one JSON object as `data`; its schema is shown. What already happened comes first, then what happens, without gap or
-duplicate. After a cut, `Last-Event-ID` gives just what was missed. A comment every 15 seconds keeps the connection
+and one JSON object as `data`; its schema is shown. What already happened comes first, then what happens, without gap
+or duplicate. After a cut, `Last-Event-ID` gives just what was missed. A comment every 15 seconds keeps the connection
 alive."""
 _STREAM = Answer(
     200,
@@ -61,8 +61,8 @@ OPERATIONS = (
         description=f"""{_HOW}
 
 Names are `queued`, `scheduled`, `running`, `progress`, `retrying`, `recovered`, `succeeded`, `failed` and
-`cancelled`. After the final event comes `event: end`, and the stream ends; who comes back after that gets a `204`, which stops
-`EventSource`.""",
+`cancelled`. After the final event comes `event: end`, and the stream ends; who comes back after that gets a `204`,
+which stops `EventSource`.""",
         scope="tasks:read",
         takes_ticket=True,
         parameters=(TASK_ID, *_RESUME),
@@ -107,8 +107,8 @@ Names are those of a task's stream. The stream doesn't end by itself.""",
         tag=TAG,
         summary="Make a ticket for a stream",
         description="For `EventSource`, which can't send a header: the ticket goes into the query (`?ticket=`). It "
-        "is good for that one path and the rights of the token that made it: 60 seconds for the first connect, then an "
-        "hour for reconnects of the same stream. An API key is never taken from a URL.",
+        "is good for that one path and the rights of the token that made it: 60 seconds for the first connect, then "
+        "an hour for reconnects of the same stream. An API key is never taken from a URL.",
         scope="tasks:read",
         body=Body(TicketRequest, (Example("For one task", {"path": f"/api/tasks/{examples.TASK}/events"}),)),
         answers=(

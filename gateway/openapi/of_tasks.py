@@ -192,8 +192,8 @@ OPERATIONS = (
         operation_id="cancelTask",
         tag=TAG,
         summary="Cancel a task",
-        description="One that waits is gone from its queue at once. One that runs is interrupted and ends `cancelled` "
-        "a moment later. Cancelling a batch cancels its cases.",
+        description="One that waits is gone from its queue at once. One that runs is interrupted and ends "
+        "`cancelled` a moment later. Cancelling a batch cancels its cases.",
         scope="tasks:write",
         parameters=(TASK_ID, IF_MATCH, IDEMPOTENCY_KEY),
         answers=(
