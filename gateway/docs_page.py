@@ -139,7 +139,7 @@ class _Reader:
             yield from methods.values()
 
     def _entry(self, method: str, path: str, operation: Mapping[str, Any]) -> Entry:
-        media_type, content = next(iter(operation.get("requestBody", {}).get("content", {}).items()), ("", {}))
+        bodies: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
         schemes = {name: scopes for way in operation["security"] for name, scopes in way.items()}
         return Entry(
             anchor=operation["operationId"],
@@ -151,35 +151,18 @@ class _Reader:
             scope=next(iter(schemes.get("token", [])), ""),
             takes_ticket="ticket" in schemes,
             parameters=[_parameter(parameter) for parameter in operation.get("parameters", [])],
-            body=Markup("{} · <code>{}</code>").format(type_of(content["schema"]), media_type)
-            if content
-            else Markup(),
+            body=_body(bodies),
             calls=_calls(method, path, operation),
-            replies=[
-                self._reply(status, told) for status, told in operation["responses"].items() if "$ref" not in told
-            ],
+            replies=[_reply(status, told) for status, told in operation["responses"].items() if "$ref" not in told],
             troubles=[trouble for trouble in self._troubles(operation) if trouble.name not in SHARED],
         )
 
-    def _reply(self, status: str, response: Mapping[str, Any]) -> Reply:
-        content = response.get("content", {})
-        examples = [told["example"] for told in content.values() if "example" in told]
-        return Reply(
-            status=status,
-            description=_inline(response["description"]),
-            media=[(name, type_of(told["schema"])) for name, told in content.items()],
-            headers=[name for name in response["headers"] if name != "X-Request-ID"],
-            example=_pretty(examples[0]) if examples else "",
-        )
-
     def _troubles(self, operation: Mapping[str, Any]) -> list[Trouble]:
-        found = []
+        found: list[Trouble] = []
         for status, response in operation["responses"].items():
-            told = self._resolved(response)
-            for name, example in (
-                told.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
-            ):
-                found.append(Trouble(status, name, example["summary"]))
+            content = self._resolved(response).get("content", {})
+            examples = content.get("application/problem+json", {}).get("examples", {})
+            found += [Trouble(status, name, example["summary"]) for name, example in examples.items()]
         return found
 
     def _resolved(self, response: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -188,6 +171,23 @@ class _Reader:
         name = response["$ref"].rpartition("/")[2]
         told: Mapping[str, Any] = self._document["components"]["responses"][name]
         return told
+
+
+def _reply(status: str, response: Mapping[str, Any]) -> Reply:
+    content = response.get("content", {})
+    examples = [told["example"] for told in content.values() if "example" in told]
+    return Reply(
+        status=status,
+        description=_inline(response["description"]),
+        media=[(name, type_of(told["schema"])) for name, told in content.items()],
+        headers=[name for name in response["headers"] if name != "X-Request-ID"],
+        example=_pretty(examples[0]) if examples else "",
+    )
+
+
+def _body(content: Mapping[str, Any]) -> Markup:
+    told = (Markup("{} · <code>{}</code>").format(type_of(of["schema"]), name) for name, of in content.items())
+    return Markup(", ").join(told)
 
 
 def _parameter(parameter: Mapping[str, Any]) -> Row:
@@ -273,13 +273,13 @@ def _simple(schema: Schema) -> Markup:
         return Markup("list of {}").format(type_of(items)) if isinstance(items, dict) else Markup("list")
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return Markup("object of {}").format(type_of(schema["additionalProperties"]))
-    return escape(" ".join((schema.get("format", kind), *_bounds(schema))))
+    return escape(", ".join((schema.get("format", kind), *_bounds(schema))))
 
 
 def _bounds(schema: Schema) -> Iterator[str]:
     if "minimum" in schema and "maximum" in schema:
         yield f"{schema['minimum']:,} to {schema['maximum']:,}"
-    elif "minimum" in schema and schema["minimum"]:
+    elif schema.get("minimum"):
         yield f"from {schema['minimum']:,}"
     if "maxLength" in schema:
         yield f"up to {schema['maxLength']:,} characters"
