@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -70,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, flags) in COMMANDS.items():
         _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
+    _add_quotas(commands.add_parser("quotas", help="how many tasks of a tenant may wait"))
+    _add_audit(commands.add_parser("audit", help="check the audit trails"))
     _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
@@ -99,6 +102,38 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     revoke.add_argument("key_id", help="the id that `list` shows")
     for action in (create, shown, revoke):
         _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_quotas(quotas: argparse.ArgumentParser) -> None:
+    actions = quotas.add_subparsers(dest="action", required=True, metavar="ACTION")
+    chosen = actions.add_parser("set", help="give a tenant a quota of its own")
+    chosen.add_argument("tenant")
+    chosen.add_argument("quota", type=int, help="how many of its tasks may wait; 0 stops its submits")
+    unset = actions.add_parser("unset", help="give a tenant the quota of all again (DESPACHO_TENANT_QUOTA)")
+    unset.add_argument("tenant")
+    shown = actions.add_parser("list", help="show the tenants that have a quota of their own")
+    for action in (chosen, unset, shown):
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="follow the chains; exit code 1 where one is broken")
+    verify.add_argument("--tenant", help="only the trail of this tenant")
+    verify.add_argument(
+        "--head",
+        type=_head,
+        metavar="NUMBER:HASH",
+        help="an end that was noted earlier: check that the trail of --tenant still holds it",
+    )
+    _add_flags(verify, ("data_dir", "redis_url"))
+
+
+def _head(given: str) -> tuple[int, str]:
+    found = re.fullmatch(r"(\d{1,15}):([0-9a-f]{64})", given)
+    if found is None:
+        raise argparse.ArgumentTypeError("must be a number, a colon and the 64 digits of a hash")
+    return int(found[1]), found[2]
 
 
 def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
@@ -147,6 +182,14 @@ def _run(given: argparse.Namespace) -> int:
         from cli.keys import keys
 
         return keys(given, settings)
+    if given.command == "quotas":
+        from cli.quotas import quotas
+
+        return quotas(given, settings)
+    if given.command == "audit":
+        from cli.audit import audit
+
+        return audit(given, settings)
     if given.command == "webhooks":
         from cli.webhooks import webhooks
 

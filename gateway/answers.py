@@ -466,6 +466,32 @@ class WebhookSettings(Answer):
     disabled: list[DisabledUrl]
 
 
+class AuditEntry(Answer):
+    """Who did what, when, and what came of it. `hash` covers the entry and the hash of the one before. Of many ids
+    the first are told, with how many there are and a digest of them all."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    seq: int = 0
+    at: Time = ""
+    tenant: str = ""
+    actor: str = Field(default="", description="The id of an API key, or `jwt:` and the subject of a token.")
+    action: str = ""
+    outcome: str = ""
+    ids: list[str] = []
+    count: Count = 0
+    ids_sha256: str = ""
+    request_id: str = ""
+    hash: str = ""
+
+
+class AuditPage(Answer):
+    """Entries, newest first. `next_cursor` leads to the next page; `null` at the end."""
+
+    entries: list[AuditEntry]
+    next_cursor: str | None
+
+
 class ReportLinks(Answer):
     json_: str = Field(alias="json")
     html: str

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway import (
+    audit,
     cases,
     console,
     docs,
@@ -49,6 +51,7 @@ def create_app(settings: Settings) -> Starlette:
             *webhooks.ROUTES,
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
+            *audit.ROUTES,
             *sessions.ROUTES,
             *problem_pages.ROUTES,
             *docs.ROUTES,
@@ -63,7 +66,9 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    stack = [Middleware(RequestId)]
+    stack = [Middleware(RequestId, settings)]
+    if settings.trusted_proxies:
+        stack.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies)))
     if settings.cors_origins:
         stack.append(
             Middleware(
@@ -82,5 +87,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _life(app: Starlette) -> AsyncIterator[None]:
     known: Services = app.state.services
     known.bridge.start()
+    known.limits.start()
     yield
     await known.close()

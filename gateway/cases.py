@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.documents import forget_document
 from gateway.json import Json
 from gateway.methods import resource
@@ -69,6 +69,7 @@ async def delete(request: Request, identity: Identity) -> Response:
         await run_in_threadpool(_delete_results, known, due)
         await known.tasks.expire(due)
         due = await known.tasks.expired()
+    await known.audit.note(identity.tenant, by(request, identity), "case.delete", "deleted", [case_id])
     return Response(status_code=204)
 
 

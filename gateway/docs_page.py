@@ -14,8 +14,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-SHARED = frozenset({"bad-request", "headers-too-large", "internal", "request-timeout"})
+SHARED = frozenset({"rate-limited", "bad-request", "headers-too-large", "internal", "request-timeout"})
 """Problems that are said once for all operations."""
+EVERYWHERE = frozenset({"X-Request-ID", "RateLimit", "RateLimit-Policy"})
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
@@ -180,7 +181,7 @@ def _reply(status: str, response: Mapping[str, Any]) -> Reply:
         status=status,
         description=_inline(response["description"]),
         media=[(name, type_of(told["schema"])) for name, told in content.items()],
-        headers=[name for name in response["headers"] if name != "X-Request-ID"],
+        headers=[name for name in response["headers"] if name not in EVERYWHERE],
         example=_pretty(examples[0]) if examples else "",
     )
 

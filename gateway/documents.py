@@ -16,12 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.files import File
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
 from gateway.requests import CASE_ID, bounded
+from gateway.security_headers import LOCKED
 from gateway.services import Services, services
 from tasks.api_keys import Identity
 from tasks.blobs import document_place, text_place
@@ -148,7 +149,7 @@ async def content(request: Request, identity: Identity) -> Response:
         raise NotFound("the document's bytes are gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
-        "Content-Security-Policy": "sandbox",
+        "Content-Security-Policy": f"{LOCKED}; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
     return File(path, media_type="application/octet-stream", headers=headers)
@@ -167,7 +168,10 @@ async def text(request: Request, identity: Identity) -> Response:
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
     document = await _document(request, identity)
-    await forget_document(services(request), identity.tenant, document)
+    known = services(request)
+    await forget_document(known, identity.tenant, document)
+    ids = [document.document_id]
+    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
     return Response(status_code=204)
 
 

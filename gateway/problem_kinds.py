@@ -15,6 +15,7 @@ from tasks.errors import (
     NotFound,
     NoVector,
     QueueFull,
+    QuotaExceeded,
     RecordChanged,
     Unavailable,
 )
@@ -146,6 +147,23 @@ IDEMPOTENCY_MISMATCH = Kind(
     "Within the last 24 hours the same key came with another body, or for another task.",
     "Make a new key for each new request, and repeat a request with the very body that it had.",
 )
+RATE_LIMITED = Kind(
+    "rate-limited",
+    429,
+    "Too many requests in a short time",
+    "The token, or without a valid one the address, has made as many requests as it may in this minute; logins have "
+    "a limit of their own. The request was not looked at.",
+    "Send it again after the seconds in the Retry-After header. RateLimit and RateLimit-Policy say with every "
+    "response how much is left.",
+)
+QUOTA_EXCEEDED = Kind(
+    "quota-exceeded",
+    429,
+    "As many of your tasks wait as may",
+    "The tenant has as many waiting tasks as its quota allows, or would have with these. Nothing was queued.",
+    "Send the request again after the seconds in the Retry-After header, or later: it passes as tasks are done or "
+    "cancelled. Whoever runs the service can give the tenant another quota (despacho quotas set).",
+)
 HEAD_TOO_LARGE = Kind(
     "headers-too-large",
     431,
@@ -184,6 +202,7 @@ OF_ERRORS: dict[type[Exception], Kind] = {
     IllegalMove: CONFLICT,
     IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     RecordChanged: PRECONDITION_FAILED,
+    QuotaExceeded: QUOTA_EXCEEDED,
     QueueFull: QUEUE_FULL,
     Unavailable: UNAVAILABLE,
 }
@@ -192,7 +211,7 @@ OF_STATUS: dict[int, Kind] = {
     for kind in (
         *(BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, REQUEST_TIMEOUT, CONFLICT, GONE),
         *(PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, RANGE_NOT_SATISFIABLE, INVALID_INPUT),
-        *(HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE),
+        *(RATE_LIMITED, HEAD_TOO_LARGE, INTERNAL, UNAVAILABLE),
     )
 }
 """For what the routes and Starlette refuse by its status alone."""

@@ -39,7 +39,7 @@ async def on_despacho_error(request: Request, error: Exception) -> Response:
     kind = next((OF_ERRORS[base] for base in type(error).__mro__ if base in OF_ERRORS), None)
     if kind is None:
         return await on_fault(request, error)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if kind.status == 503 else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if kind.status in (429, 503) else None
     errors = error.errors if isinstance(error, InvalidInput) else None
     return problem(kind, _detail(error, kind), errors, headers)
 

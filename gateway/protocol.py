@@ -18,6 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.problem_kinds import BAD_REQUEST, HEAD_TOO_LARGE, REQUEST_TIMEOUT, Kind
+from gateway.security_headers import HEADERS
 
 LARGEST_HEAD = 64 << 10
 """Bytes of a request line with its headers; also of what a chunked body has around its data, beside as much again as
@@ -169,13 +170,23 @@ def _answer(kind: Kind, detail: str) -> bytes:
         "content-length": str(len(body)),
         "connection": "close",
         "x-request-id": secrets.token_hex(8),
-        "x-content-type-options": "nosniff",
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return STATUS_LINE[kind.status] + lines.encode() + b"\r\n" + body
+    lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+    head = b"".join(b"%b: %b\r\n" % line for line in (*lines, *HEADERS))
+    return STATUS_LINE[kind.status] + head + b"\r\n" + body
 
 
 def configure(app: Any, patience_s: float, **options: Any) -> Config:
     """How uvicorn serves the gateway, for real and in tests; `patience_s` is how long a request may take to come."""
     protocol = type("Protocol", (GuardedProtocol,), {"patience_s": patience_s})
-    return Config(app, http=protocol, ws="none", log_config=None, access_log=False, server_header=False, **options)
+    return Config(
+        app,
+        http=protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The application itself believes the proxies that the settings name, and no one else.
+        proxy_headers=False,
+        **options,
+    )

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from gateway.bridge import Bridge
+from gateway.json_web_tokens import TokenVerifier
+from gateway.rate_limits import RateLimits
 from tasks.api_keys import Identities
+from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
+from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
@@ -24,6 +28,8 @@ class Services:
     settings: Settings
     tasks: TaskService
     identities: Identities
+    tokens: TokenVerifier | None
+    limits: RateLimits
     reports: ReportShelf
     blobs: FolderBlobs
     cursors: Cursors
@@ -38,6 +44,10 @@ class Services:
     def cases(self) -> CaseStore:
         return self.tasks.cases
 
+    @property
+    def audit(self) -> AuditBook:
+        return self.tasks.audit
+
     @classmethod
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
@@ -46,15 +56,18 @@ class Services:
             settings=settings,
             tasks=TaskService(client, settings),
             identities=identities,
+            tokens=TokenVerifier.of(settings),
+            limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
             cursors=Cursors(client, settings),
-            bridge=Bridge(settings, identities.known),
+            bridge=Bridge(settings, identities),
             similar=SimilarCases(client, settings),
         )
 
     async def close(self) -> None:
         await self.bridge.close()
+        await self.limits.close()
         await self.tasks.close()
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.bridge import CLOSED, GAP, Frame
 from gateway.conditions import entity_tag, has_it_already, seen_by
 from gateway.files import File
@@ -123,7 +123,7 @@ async def _submit(
     Whether an Idempotency-Key is known, and its tasks, are looked up and stored in one script: of requests that race
     one is the first, and no other ever sees it half stored.
     """
-    known = services(request).tasks
+    known, asks = services(request).tasks, by(request, identity)
     key = await idempotency(request, identity.tenant)
     try:
         tasks = await known.prepare(orders, prefix)
@@ -132,8 +132,9 @@ async def _submit(
         before = await known.submitted_before(identity.tenant, key) if key.digest else None
         if before is None:
             raise
+        await known.audit.note(identity.tenant, asks, "task.submit", "replayed", before.task_ids)
         return before, []
-    return await known.submit(tasks, key), tasks
+    return await known.submit(tasks, key, asks), tasks
 
 
 def _would_be(task: NewTask) -> dict[str, Any]:
@@ -315,6 +316,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
         tenant=identity.tenant,
         seen=seen_by(request),
         idempotency=idempotency_of_move(request, identity.tenant, Move.CANCEL),
+        by=by(request, identity),
     )
     task = await task_of(request, identity)
     headers = {"ETag": entity_tag(task), **_replayed(moved)}
@@ -331,6 +333,7 @@ async def retry(request: Request, identity: Identity) -> Response:
         tenant=identity.tenant,
         seen=seen_by(request),
         idempotency=idempotency_of_move(request, identity.tenant, Move.REQUEUE),
+        by=by(request, identity),
     )
     return _accepted(task_id, "", State.QUEUED, 202, SOON | _replayed(moved))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import WebhooksRequest, read
 from gateway.services import services
 from tasks.api_keys import Identity
+from tasks.callbacks import place_of
 
 
 @needs("tasks:read")
@@ -20,8 +21,10 @@ async def get(request: Request, identity: Identity) -> Response:
 
 @needs("ops:write")
 async def put(request: Request, identity: Identity) -> Response:
-    wanted = await read(request, WebhooksRequest)
-    await services(request).tasks.webhooks.set_default(identity.tenant, wanted.default_url)
+    url, known = (await read(request, WebhooksRequest)).default_url, services(request)
+    await known.tasks.webhooks.set_default(identity.tenant, url)
+    outcome, ids = ("unset", []) if url is None else ("set", [place_of(url)])
+    await known.audit.note(identity.tenant, by(request, identity), "webhook.default", outcome, ids)
     return await _shown(request, identity)
 
 

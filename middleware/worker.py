@@ -65,7 +65,9 @@ class LaneWorker(Worker):
         super().__init__(broker, worker_threads=threads, worker_timeout=IDLE_MS)
         self.consumers = _OneConsumer()
         self.pulse = Pulse(broker.worker, broker.ledger, broker.interrupts, broker.settings, self._describe)
-        self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon)
+        self.listener = Listener(
+            broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon, self.pulse.chain_soon
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {

@@ -79,6 +79,12 @@ def parse_place(text: str) -> str:
     return place(_host(parts["host"]), int(parts["port"]))
 
 
+def place_of(url: str) -> str:
+    """The `host:port` of an address, allowed or not: what may be told of one whose query may be a secret. Raises
+    `InvalidInput`."""
+    return _parse(url, "url").place
+
+
 def check_callback(url: str, allowed: Collection[str], field: str = "callback_url") -> Callback:
     """The parts of an address to which webhooks may be sent, as far as that can be said without resolving it.
     `allowed` are the operator's `host:port`, for which no other rule holds.

@@ -20,9 +20,10 @@ from tasks.ledger import redis_faults
 from tasks.settings import Settings
 
 KEY_BYTES = 32
-NUMBER_BYTES, PROOF_BYTES = 8, 16
-"""Together a multiple of three: every character of the text counts, so one cursor has one spelling."""
-_CURSOR = re.compile(r"[A-Za-z0-9_-]{32}")
+NUMBER_BYTES, PROOF_BYTES = 17, 16
+"""Together a multiple of three: every character of the text counts, so one cursor has one spelling. The number may be
+the id of a stream's entry, which has 128 bits."""
+_CURSOR = re.compile(rf"[A-Za-z0-9_-]{{{(NUMBER_BYTES + PROOF_BYTES) * 4 // 3}}}")
 
 
 class Cursors:

@@ -80,6 +80,10 @@ class QueueFull(DespachoError):
     """The bound on waiting tasks is reached; nothing was queued. It passes by itself."""
 
 
+class QuotaExceeded(DespachoError):
+    """As many tasks of the tenant wait as may; nothing was queued. It passes as they are done."""
+
+
 class Unavailable(DespachoError):
     """Redis can't be reached or refuses writes; nothing is known to have changed. It passes by itself."""
 

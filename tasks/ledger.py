@@ -18,6 +18,8 @@ from pydantic_core import from_json
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 
 from tasks import scripts
+from tasks.audit import subjects
+from tasks.audit_chain import extend
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
 from tasks.errors import (
@@ -26,6 +28,7 @@ from tasks.errors import (
     InvalidInput,
     NotFound,
     QueueFull,
+    QuotaExceeded,
     RecordChanged,
     Unavailable,
 )
@@ -104,6 +107,7 @@ class Idempotency:
         return [self.digest, self.fingerprint, IDEMPOTENCY_TTL_MS]
 
 
+FOR_EVER_S = 10 * 365 * 86_400.0
 UNCONDITIONAL = ""
 """What a caller has seen that makes no condition; else versions of the record joined by commas, or `*`."""
 
@@ -169,12 +173,22 @@ class Chores:
 
 
 def submit_arguments(
-    tasks: Sequence[NewTask], max_waiting: int, idempotency: Idempotency, catalog: Catalog
+    tasks: Sequence[NewTask],
+    max_waiting: int,
+    idempotency: Idempotency,
+    catalog: Catalog,
+    quota: int | None = None,
+    audit_line: str = "",
 ) -> list[str | int]:
-    """The arguments of `submit`. Raises `InvalidInput` for a queue that nobody declared."""
+    """The arguments of `submit`. Without a quota the tenant's is not asked; without an audit line nothing is noted.
+
+    Raises `InvalidInput` for a queue that nobody declared.
+    """
     for task in tasks:
         catalog.check_queue(task.queue)
     head: list[str | int] = [max_waiting, *idempotency.arguments()]
+    about = subjects([task.task_id for task in tasks]) if audit_line else ""
+    head += ["" if quota is None else quota, audit_line, about]
     return head + list(itertools.chain.from_iterable(task.arguments() for task in tasks))
 
 
@@ -185,6 +199,8 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
         raise IdempotencyMismatch
     if verdict == "full":
         raise QueueFull(f"too many tasks are waiting in {ids[0]}")
+    if verdict == "quota":
+        raise QuotaExceeded(f"{ids[0]} tasks may wait at a time; queue more when some are done")
     if verdict == "orphan":
         raise IllegalMove("take children", "not running")
     return Submitted(tuple(ids), replayed=verdict == "replayed")
@@ -234,7 +250,8 @@ class Ledger:
     # ------------------------------------------------------------------------------------------ submit
 
     def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
-        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is."""
+        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is. It is for the service's
+        own: children and what is scheduled, which no quota stops and no audit notes."""
         if not tasks:
             raise InvalidInput.of("tasks", "must hold at least one task")
         arguments = submit_arguments(tasks, self._settings.max_waiting, idempotency, self.catalog)
@@ -345,13 +362,13 @@ class Ledger:
     def cancel(self, task_id: str, tenant: str = ANY_TENANT) -> str:
         """`cancelled`, or `cancelling` where a worker must hear of it first. Raises `NotFound`, `IllegalMove`."""
         allowed = allowed_from(Move.CANCEL)
-        wish = (task_id, tenant, allowed, self._retention_ms, UNCONDITIONAL, *Idempotency().arguments())
+        wish = (task_id, tenant, allowed, self._retention_ms, UNCONDITIONAL, *Idempotency().arguments(), "")
         return parse_move(Move.CANCEL, self._call("cancel", *wish)).verdict
 
     def requeue(self, task_id: str, tenant: str = ANY_TENANT, *, held: bool = False) -> str:
         """Run a failed or cancelled task again, with fresh attempts. A child that is `held` waits until its parent
         draws it; one that isn't runs whatever became of its parent. Raises `NotFound`, `IllegalMove`."""
-        wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments())
+        wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments(), "")
         return parse_move(Move.REQUEUE, self._call("requeue", *wish, "1" if held else "")).verdict
 
     # ------------------------------------------------------------------------------------------ upkeep
@@ -362,16 +379,18 @@ class Ledger:
         told = compact_json(description) if description is not None else ""
         return bool(self._call("beat", worker, told, description_ttl_ms, self._lease_ms))
 
-    def do_chores(self, worker: str = "", *, raise_aged: bool = False) -> Chores:
-        """Queue what has become due, take back what dead workers held, and, where asked, move up what has waited
-        too long; where a worker is named, only while it holds the lease on the chores."""
+    def do_chores(self, worker: str = "", *, raise_aged: bool = False, spares_silent: bool = False) -> Chores:
+        """Queue what has become due, take back what dead workers held, unless the silent are to be spared, and, where
+        asked, move up what has waited too long; where a worker is named, only while it holds the lease on the chores.
+        """
         settings, lanes = self._settings, self.catalog.lanes
+        timeout_s = FOR_EVER_S if spares_silent else settings.heartbeat_timeout_s
         following_ms, until_death_ms, *report = self._call(
             "do_chores",
             worker,
             allowed_from(Move.DUE),
             PROMOTE_AT_ONCE,
-            int(settings.heartbeat_timeout_s * 1_000),
+            int(timeout_s * 1_000),
             settings.max_crashes,
             self._retention_ms,
             int(settings.ageing_s * 1_000) if raise_aged else "",
@@ -381,6 +400,11 @@ class Ledger:
         )
         dead = zip((worker.decode() for worker in report[::2]), report[1::2], strict=True)
         return Chores(_or_none(following_ms), _or_none(until_death_ms), dict(dead))
+
+    def extend_audit(self) -> bool:
+        """Chain some of what was noted for the audit trails; true where there may be more."""
+        with redis_faults():
+            return extend(self.client, self._caller, self._settings)
 
     def held_by(self, worker: str) -> set[Hold]:
         """What the server thinks that this worker holds."""

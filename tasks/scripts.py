@@ -46,12 +46,14 @@ NAMES = (
     "expired",
     "expire",
     "forget",
+    "note",
+    "extend_audit",
     "standing",
     "sweep",
     "keep_vector",
 )
 
-SHARED = ("prelude", "requests", "fetching", "chores", "astray")
+SHARED = ("prelude", "requests", "quotas", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
@@ -170,6 +172,17 @@ def _ask(connection: Any, command: tuple[Any, ...]) -> Any:
     except (redis.ConnectionError, redis.TimeoutError):
         connection.disconnect()
         raise
+
+
+def call_once(client: redis.Redis, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
+    """Call an operation over a client's own pool: for commands, which call one now and then."""
+    try:
+        return client.fcall(function(name), 1, namespace, *arguments)
+    except redis.ResponseError as error:
+        if not _is_missing(error):
+            raise
+    client.function_load(library(), replace=True)
+    return client.fcall(function(name), 1, namespace, *arguments)
 
 
 class AsyncCaller:

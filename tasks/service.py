@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from tasks import scripts
+from tasks.audit import LOCAL, By
+from tasks.audit_book import AuditBook
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
@@ -53,6 +55,7 @@ class TaskService:
         self.cases = CaseStore(client, settings)
         self.webhooks = WebhookDesk(client, settings)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
+        self.audit = AuditBook(client, self._caller, settings)
         self._keys = Keys(settings.namespace)
         self._namespace = self._keys.namespace
         self._retention_ms = settings.retention_s * 1_000
@@ -89,7 +92,7 @@ class TaskService:
         """Queue one task and return its id. `countdown` is in seconds, at most 30 days; a webhook tells its end to
         `callback_url`.
 
-        Raises `InvalidInput`, which names the argument, `QueueFull` and `Unavailable`.
+        Raises `InvalidInput`, which names the argument, `QuotaExceeded`, `QueueFull` and `Unavailable`.
         """
         order = Order(
             task_name=task_name,
@@ -154,11 +157,16 @@ class TaskService:
         except NotFound:
             raise InvalidInput.of("kwargs.document_ids", f"there is no document {document_id}") from None
 
-    async def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
-        """Queue checked tasks, all or none."""
+    async def submit(
+        self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency(), by: By = LOCAL
+    ) -> Submitted:
+        """Queue checked tasks, all or none, within the quota of their tenant."""
         if not tasks:
             raise InvalidInput.of("tasks", "must hold at least one task")
-        arguments = submit_arguments(tasks, self.settings.max_waiting, idempotency, self.catalog)
+        settings, line = self.settings, by.line("task.submit")
+        arguments = submit_arguments(
+            tasks, settings.max_waiting, idempotency, self.catalog, settings.tenant_quota, line
+        )
         submitted = parse_submitted(await self._call("submit", *arguments))
         if submitted.replayed and submitted.task_ids == tuple(task.task_id for task in tasks):
             # A call that was made again, because its answer was lost, finds what it has queued itself.
@@ -197,6 +205,7 @@ class TaskService:
         tenant: str = DEFAULT_TENANT,
         seen: str = UNCONDITIONAL,
         idempotency: Idempotency = Idempotency(),
+        by: By | None = LOCAL,
     ) -> Moved:
         """`cancelled`, or `cancelling` where its worker has to stop first; a batch takes its children with it.
 
@@ -204,7 +213,7 @@ class TaskService:
         versions in `seen`; `IdempotencyMismatch`.
         """
         allowed = allowed_from(Move.CANCEL)
-        condition = (seen, *idempotency.arguments())
+        condition = (seen, *idempotency.arguments(), by.line("task.cancel") if by else "")
         answer = await self._call("cancel", task_id, tenant, allowed, self._retention_ms, *condition)
         moved = parse_move(Move.CANCEL, answer)
         # The call that was answered first may have come no further; but the batch may run again by now.
@@ -219,7 +228,7 @@ class TaskService:
     async def _cancel_children(self, parent_id: str, tenant: str) -> None:
         children = await self.reader.children(parent_id)
         allowed = allowed_from(Move.CANCEL)
-        unconditional = (self._retention_ms, UNCONDITIONAL, *Idempotency().arguments())
+        unconditional = (self._retention_ms, UNCONDITIONAL, *Idempotency().arguments(), "")
         for start in range(0, len(children), CANCELLED_AT_ONCE):
             pipe = self.client.pipeline(transaction=False)
             for child in children[start : start + CANCELLED_AT_ONCE]:
@@ -243,7 +252,8 @@ class TaskService:
     async def _forget(self, task_id: str, tenant: str) -> None:
         await self._call("forget", task_id, tenant)
         with suppress(IllegalMove, NotFound):
-            await self.cancel_task(task_id, tenant=tenant)
+            # A part of what the erasure of the case notes.
+            await self.cancel_task(task_id, tenant=tenant, by=None)
 
     async def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants."""
@@ -261,19 +271,21 @@ class TaskService:
         tenant: str = DEFAULT_TENANT,
         seen: str = UNCONDITIONAL,
         idempotency: Idempotency = Idempotency(),
+        by: By = LOCAL,
     ) -> Moved:
         """Run a failed or cancelled task again, with fresh attempts. Raises as `cancel_task` does."""
-        condition = (seen, *idempotency.arguments())
+        condition = (seen, *idempotency.arguments(), by.line("task.retry"))
         answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), *condition)
         return parse_move(Move.REQUEUE, answer)
 
-    async def pause_queue(self, queue: str, by: str) -> None:
-        """Let workers finish what they have begun of a queue and take nothing more. Raises `InvalidInput`."""
-        await self._call("pause", self.catalog.check_queue(queue), by)
+    async def pause_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Let workers finish what they have begun of a queue and take nothing more; `tenant` is whose trail tells it.
+        Raises `InvalidInput`."""
+        await self._call("pause", self.catalog.check_queue(queue), by.actor, tenant, by.line("queue.pause"))
 
-    async def resume_queue(self, queue: str) -> None:
+    async def resume_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
         """Let a paused queue go on. Raises `InvalidInput`."""
-        await self._call("resume", self.catalog.check_queue(queue))
+        await self._call("resume", self.catalog.check_queue(queue), tenant, by.line("queue.resume"))
 
     async def stats(self, *, tenant: str | None = DEFAULT_TENANT) -> dict[str, Any]:
         """The last hour's figures of one tenant; of all of them with `None`."""

@@ -19,7 +19,9 @@ from typing import Any, cast
 import redis
 
 from tasks.api_keys import TENANT
-from tasks.callbacks import check_callback
+from tasks.audit import CLI, WORKER, By
+from tasks.audit_chain import note
+from tasks.callbacks import check_callback, place_of
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
 from tasks.errors import FieldError, InvalidInput
@@ -148,7 +150,8 @@ def _check_default(url: str, settings: Settings, has_secret: bool, tenant: str, 
 
 
 class Webhooks:
-    """For workers and commands. Every method raises `Unavailable` when Redis is away."""
+    """For workers and commands. What is changed is noted in the tenant's audit trail, an address as `host:port`.
+    Every method raises `Unavailable` when Redis is away."""
 
     def __init__(self, client: redis.Redis, settings: Settings) -> None:
         self._client = client
@@ -170,7 +173,10 @@ class Webhooks:
         pipe.delete(name + ":new")
         with redis_faults():
             _, made, _ = pipe.execute()
-        return secret if made else None
+        if not made:
+            return None
+        self._note(tenant, "webhook.secret", "created", [secret.secret_id])
+        return secret
 
     def rotate_secret(self, tenant: str) -> Secret:
         """A new secret. The one before it signs beside it for 24 hours; one before that is dropped at once."""
@@ -183,6 +189,7 @@ class Webhooks:
         pipe.hset(present, mapping=cast(Any, secret.fields()))
         with redis_faults():
             pipe.execute()
+        self._note(tenant, "webhook.secret", "rotated", [secret.secret_id])
         return secret
 
     def secrets(self, tenant: str) -> list[Secret]:
@@ -200,6 +207,7 @@ class Webhooks:
         if url is None:
             with redis_faults():
                 self._client.hdel(self._names.defaults, check_tenant(tenant))
+            self._note(tenant, "webhook.default", "unset")
             return
         _check_default(url, self._settings, self.read(tenant).secret_id is not None, tenant, "url")
         pipe = self._client.pipeline(transaction=True)
@@ -207,6 +215,7 @@ class Webhooks:
         pipe.hset(self._names.defaults, tenant, url)
         with redis_faults():
             pipe.execute()
+        self._note(tenant, "webhook.default", "set", [place_of(url)])
 
     def disable(self, tenant: str, url: str) -> None:
         """Send nothing more there, for 30 days or until it is enabled; the receiver said that it is gone."""
@@ -221,15 +230,23 @@ class Webhooks:
             *_, default = pipe.execute()
             if default == url.encode():
                 self._client.hdel(self._names.defaults, tenant)
+        self._note(tenant, "webhook.disable", "disabled", [place_of(url)], WORKER)
 
     def enable(self, tenant: str, url: str) -> bool:
         """False where it was not disabled."""
         with redis_faults():
-            return bool(self._client.zrem(self._names.disabled(check_tenant(tenant)), url))
+            was_disabled = bool(self._client.zrem(self._names.disabled(check_tenant(tenant)), url))
+        if was_disabled:
+            self._note(tenant, "webhook.enable", "enabled", [place_of(url)])
+        return was_disabled
 
     def is_disabled(self, tenant: str, url: str) -> bool:
         with redis_faults():
             return _is_recent(self._client.zscore(self._names.disabled(tenant), url))
+
+    def _note(self, tenant: str, action: str, outcome: str, ids: Sequence[str] = (), by: By = CLI) -> None:
+        with redis_faults():
+            note(self._client, self._settings, tenant, by, action, outcome, ids)
 
 
 class WebhookDesk:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from gateway.openapi import of_cases, of_service, of_streams, of_tasks
-from gateway.openapi.parts import Answer, Body, Operation, Parameter, Schema
+from gateway.openapi.parts import Body, Operation, Parameter, Schema
 from gateway.problem_kinds import KINDS, Kind
 from gateway.requests import BulkRequest, TaskRequest
 from tasks.catalog import CATALOG, Catalog, TaskSpec
@@ -40,10 +40,12 @@ durations carry their unit in the name.
   another tenant is a `404`, as if it did not exist.
 - **Errors** are problem details (RFC 9457, `application/problem+json`). Decide by their `type`; it leads to a page
   that says what to do. Invalid input has `errors` with the field and what would be right; unknown fields are refused.
-- **Retries.** A `503` says in `Retry-After` when to come back. With an `Idempotency-Key` a submit can be repeated
-  safely.
+- **Limits.** `RateLimit` and `RateLimit-Policy` say how many requests are left in this minute.
+- **Retries.** A `429` and a `503` say in `Retry-After` when to come back. With an `Idempotency-Key` a
+  submit can be repeated safely.
 - **Request ids.** Every response carries `X-Request-ID`: the caller's own, if it sent a sane one.
 - **New fields** may be added to any answer; take what you know."""
+RATE = ("RateLimit", "RateLimit-Policy")
 _REF = "#/components/schemas/{model}"
 _HEADERS: dict[str, Schema] = {
     "Location": {"description": "Where the new resource is read.", "schema": {"type": "string"}},
@@ -57,6 +59,8 @@ _HEADERS: dict[str, Schema] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
     "Preference-Applied": {"description": "How long the answer was to wait.", "schema": {"type": "string"}},
+    "RateLimit": {"description": "How much is left in this minute.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "How much there is in a minute.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}},
     "Content-Disposition": {"description": "The file's name.", "schema": {"type": "string"}},
     "Set-Cookie": {"description": "The session.", "schema": {"type": "string"}},
@@ -113,7 +117,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "security": _security(operation),
         "parameters": [_parameter(parameter) for parameter in operation.parameters],
         "requestBody": None if operation.body is None else _body(operation.body),
-        "responses": _answers(operation.answers) | _problem_refs(operation.kinds),
+        "responses": _answers(operation) | _problem_refs(operation.kinds),
     }
     needed = ("security", "responses")
     return {name: value for name, value in told.items() if value or name in needed}
@@ -142,17 +146,18 @@ def _body(body: Body) -> dict[str, Any]:
     return {"required": True, "content": {body.media_type: {"schema": _schema(body.content), "examples": examples}}}
 
 
-def _answers(answers: Sequence[Answer]) -> dict[str, Any]:
+def _answers(operation: Operation) -> dict[str, Any]:
     """By status; two of the same status are one response in two media types."""
     told: dict[str, Any] = {}
-    for answer in answers:
+    of_all = RATE if operation.scope is not None else ()
+    for answer in operation.answers:
         response = told.setdefault(str(answer.status), {"description": answer.description})
         if answer.content is not None:
             media: dict[str, Any] = {"schema": _schema(answer.content)}
             if answer.example is not None:
                 media["example"] = answer.example
             response.setdefault("content", {})[answer.media_type] = media
-        names = dict.fromkeys((*response.get("headers", ()), *answer.headers, "X-Request-ID"))
+        names = dict.fromkeys((*response.get("headers", ()), *answer.headers, "X-Request-ID", *of_all))
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         if answer.links:
             response["links"] = {
@@ -212,8 +217,10 @@ def _problem_response(kinds: Sequence[Kind]) -> dict[str, Any]:
     headers = ["X-Request-ID"]
     if kinds[0].status == 401:
         headers.append("WWW-Authenticate")
-    if kinds[0].status == 503:
+    if kinds[0].status in (429, 503):
         headers.append("Retry-After")
+    if kinds[0].status in (401, 403, 404, 409, 410, 412, 422, 429):
+        headers += RATE
     return {
         "description": " Or: ".join(f"{kind.title}. {kind.meaning}" for kind in kinds),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},

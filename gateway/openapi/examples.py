@@ -242,6 +242,23 @@ STATS = {
     "workers": [WORKER],
     "window_s": 3600,
 }
+AUDIT = {
+    "entries": [
+        {
+            "seq": 17,
+            "at": "2026-11-23T12:00:00.123Z",
+            "tenant": "acme",
+            "actor": "0123456789ab",
+            "action": "task.submit",
+            "outcome": "queued",
+            "ids": [TASK],
+            "count": 1,
+            "request_id": "7f3a0c1d2b3e4f50",
+            "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        }
+    ],
+    "next_cursor": None,
+}
 WEBHOOKS: dict[str, Any] = {
     "default_url": "https://app.example/hooks",
     "secret_id": "5d0c1a2b3c4d",

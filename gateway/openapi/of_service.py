@@ -5,8 +5,10 @@ from __future__ import annotations
 from gateway import answers
 from gateway.openapi import examples
 from gateway.openapi.parts import (
+    CURSOR,
     IF_NONE_MATCH,
     QUEUE,
+    TIME,
     Answer,
     Body,
     Example,
@@ -17,7 +19,17 @@ from gateway.openapi.parts import (
     task_links,
     text,
 )
-from gateway.problem_kinds import FORBIDDEN, INVALID_INPUT, KINDS, NOT_FOUND, QUEUE_FULL, UNAUTHORIZED, UNAVAILABLE
+from gateway.problem_kinds import (
+    FORBIDDEN,
+    INVALID_INPUT,
+    KINDS,
+    NOT_FOUND,
+    QUEUE_FULL,
+    QUOTA_EXCEEDED,
+    RATE_LIMITED,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+)
 from gateway.requests import LoginRequest, ReportRequest, WebhooksRequest
 
 TAG = "Operations"
@@ -118,7 +130,7 @@ OPERATIONS = (
                 example=examples.ACCEPTED,
             ),
         ),
-        problems=(QUEUE_FULL,),
+        problems=(QUEUE_FULL, QUOTA_EXCEEDED),
     ),
     Operation(
         method="GET",
@@ -133,6 +145,37 @@ OPERATIONS = (
             Answer(200, "The report.", answers.Report, example=examples.REPORT),
             Answer(200, "The report.", _HTML, media_type="text/html"),
         ),
+    ),
+    Operation(
+        method="GET",
+        path="/api/audit",
+        operation_id="listAuditEntries",
+        tag=TAG,
+        summary="Who did what, newest first",
+        description="The trail of the token's tenant, or of another one. What belongs to no tenant stands in that of "
+        "`system`.",
+        scope="ops:read",
+        parameters=(
+            Parameter(
+                "tenant", "query", "Whose trail.", {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, "acme"
+            ),
+            Parameter("action", "query", "Only this action.", text(), "task.submit"),
+            Parameter("actor", "query", "Only what this key or subject did.", text()),
+            Parameter("after", "query", "Only what was done then or later.", TIME, "2026-11-23T12:00:00Z"),
+            Parameter("before", "query", "Only what was done before.", TIME, "2026-11-24T12:00:00Z"),
+            limit(50, 200),
+            CURSOR,
+        ),
+        answers=(
+            Answer(
+                200,
+                "A page.",
+                answers.AuditPage,
+                links={"nextPage": Link("listAuditEntries", {"cursor": "$response.body#/next_cursor"})},
+                example=examples.AUDIT,
+            ),
+        ),
+        problems=(INVALID_INPUT,),
     ),
     Operation(
         method="GET",
@@ -174,7 +217,7 @@ OPERATIONS = (
                 example={"tenant": "acme", "scopes": ["tasks:read", "tasks:write"]},
             ),
         ),
-        problems=(UNAUTHORIZED, FORBIDDEN, UNAVAILABLE),
+        problems=(UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE),
     ),
     Operation(
         method="POST",

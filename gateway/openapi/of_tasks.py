@@ -13,6 +13,7 @@ from gateway.openapi.parts import (
     OF_SUBMIT,
     PREFER,
     TASK_ID,
+    TIME,
     VALIDATE_ONLY,
     Answer,
     Body,
@@ -52,7 +53,6 @@ _SUBMIT_ANSWERS = (
         example=examples.FINISHED,
     ),
 )
-_TIME = {"type": "string", "format": "date-time"}
 
 OPERATIONS = (
     Operation(
@@ -135,8 +135,8 @@ OPERATIONS = (
             ),
             Parameter("case_id", "query", "Only those of this case.", text(), "case-17"),
             Parameter("parent_id", "query", "Only the cases of this batch.", text()),
-            Parameter("created_after", "query", "Only those made then or later.", _TIME, "2026-11-23T12:00:00Z"),
-            Parameter("created_before", "query", "Only those made before.", _TIME, "2026-11-24T12:00:00Z"),
+            Parameter("created_after", "query", "Only those made then or later.", TIME, "2026-11-23T12:00:00Z"),
+            Parameter("created_before", "query", "Only those made before.", TIME, "2026-11-24T12:00:00Z"),
             limit(50, 200),
             CURSOR,
         ),

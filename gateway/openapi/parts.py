@@ -19,6 +19,8 @@ from gateway.problem_kinds import (
     NOT_FOUND,
     PRECONDITION_FAILED,
     QUEUE_FULL,
+    QUOTA_EXCEEDED,
+    RATE_LIMITED,
     REQUEST_TIMEOUT,
     TOO_LARGE,
     UNAUTHORIZED,
@@ -31,9 +33,9 @@ Schema = dict[str, Any]
 
 EVERYWHERE = (BAD_REQUEST, HEAD_TOO_LARGE, INTERNAL)
 """What the connection itself, or a fault of ours, may answer to anything."""
-WITH_TOKEN = (UNAUTHORIZED, FORBIDDEN, UNAVAILABLE)
+WITH_TOKEN = (UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE)
 WITH_BODY = (REQUEST_TIMEOUT, TOO_LARGE, INVALID_INPUT)
-OF_SUBMIT = (IDEMPOTENCY_MISMATCH, QUEUE_FULL)
+OF_SUBMIT = (IDEMPOTENCY_MISMATCH, QUEUE_FULL, QUOTA_EXCEEDED)
 OF_MOVE = (NOT_FOUND, CONFLICT, PRECONDITION_FAILED, IDEMPOTENCY_MISMATCH, INVALID_INPUT)
 
 
@@ -129,6 +131,7 @@ def whole(least: int, most: int, default: int) -> Schema:
     return {"type": "integer", "minimum": least, "maximum": most, "default": default}
 
 
+TIME = {"type": "string", "format": "date-time"}
 TASK_ID = Parameter("task_id", "path", "The id of a task.", text(minLength=1), "019ab2f4-3c1d-7a50-8f3e-0d1c2b3a4f5e")
 CASE_ID = Parameter(
     "case_id",

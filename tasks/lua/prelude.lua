@@ -190,6 +190,25 @@ local function tell_progress(task, percent, message)
   publish(task, seq, 'progress', extra)
 end
 
+-- ------------------------------------------------------------------------------------------------- audit
+
+local UNCHAINED_AT_MOST = 200000
+
+-- Notes for the audit trail what was done to what, in the same step that does it; `line` says who and what, and is ''
+-- where nobody asked for it. It is chained later (tasks/audit.py); whoever does that is told of the first one.
+local function note(tenant, line, outcome, subjects)
+  if line == '' then return end
+  local length = redis.call('RPUSH', key.audit_pending(),
+    table.concat({tenant, whole(now()), outcome, line, subjects}, '\n'))
+  if length == 1 then redis.call('PUBLISH', key.bell(), 'audit') end
+  if length > UNCHAINED_AT_MOST then
+    redis.call('LPOP', key.audit_pending())
+    redis.call('HINCRBY', key.audit_state(), 'lost', 1)
+    -- Whoever is chaining has read what is gone now.
+    redis.call('HINCRBY', key.audit_state(), 'taken', 1)
+  end
+end
+
 -- ------------------------------------------------------------------------------------------------ counting
 
 local function count(task, what, by)

@@ -3,12 +3,15 @@
 --       held ('1': a child that its parent runs again: it waits for its turn)
 -- Returns {'queued'}, or what hinders it, as `cancel` does.
 
-local id, tenant, states, seen, digest, fingerprint, ttl = unpack(ARGV, 1, 7)
-local is_held = ARGV[8] == '1'
+local id, tenant, states, seen, digest, fingerprint, ttl, line = unpack(ARGV, 1, 8)
+local is_held = ARGV[9] == '1'
 local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
 local hindered = hindrance(task, states, seen, digest, fingerprint)
-if hindered then return hindered end
+if hindered then
+  note(task.tenant, line, hindered[1], id)
+  return hindered
+end
 
 unbury(task)
 redis.call('PERSIST', key.task(id))
@@ -25,5 +28,6 @@ move(task, 'queued')
 if not is_held then push(task) end
 tell(task, 'queued', '{"requeued":true}')
 save(task)
+note(task.tenant, line, 'queued', id)
 remember_answer(task.tenant, digest, fingerprint, 'queued', ttl)
 return {'queued'}

@@ -1,13 +1,19 @@
 -- Creates records and queues their messages, all or nothing.
 -- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
+--       quota of a tenant that has none of its own, or '' where none is asked, audit line or '', what it is about,
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
 --       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it), callback (a URL) or ''
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
---         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running, or is to end.
+--         {'mismatch'} with another body; {'full', lane}; {'quota', quota}; {'orphan'} where the parent isn't running,
+--         or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local STRIDE, FIRST = 14, 5
+local quota, audit_line, subjects = ARGV[5], ARGV[6], ARGV[7]
+local STRIDE, FIRST = 14, 8
+
+-- A hundred ids and the commas between them.
+local REPLAYED_BYTES = 3699
 
 -- A child that ended and was forgotten since doesn't come back when its parent runs again.
 local function has_been(task)
@@ -30,6 +36,7 @@ local function remembered()
   local before = answered_before(ARGV[FIRST + 4], digest, fingerprint)
   if before == nil then return nil end
   if not before then return {'mismatch'} end
+  note(ARGV[FIRST + 4], audit_line, 'replayed', string.sub(before, 1, REPLAYED_BYTES))
   local answer = {'replayed'}
   for id in string.gmatch(before, '[^,]+') do answer[#answer + 1] = id end
   return answer
@@ -43,6 +50,18 @@ local function full_lane()
   for lane, added in pairs(more) do
     local waiting = redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane))
     if waiting + added > max_waiting then return lane end
+  end
+end
+
+local function over_quota()
+  if quota == '' then return nil end
+  for tenant in pairs(tenants) do
+    local added = 0
+    for _, task in ipairs(tasks) do
+      if task.tenant == tenant and not task.is_known then added = added + 1 end
+    end
+    local exceeded = exceeded_quota(tenant, added, quota)
+    if exceeded then return exceeded end
   end
 end
 
@@ -112,6 +131,8 @@ local known = remembered()
 if known then return known end
 local lane = full_lane()
 if lane then return {'full', lane} end
+local exceeded = over_quota()
+if exceeded then return {'quota', exceeded} end
 if orphaned() then return {'orphan'} end
 
 local answer = {'queued'}
@@ -121,4 +142,5 @@ for _, task in ipairs(tasks) do
 end
 for tenant in pairs(tenants) do redis.call('SADD', key.tenants(), tenant) end
 remember_answer(ARGV[FIRST + 4], digest, fingerprint, table.concat(answer, ',', 2), idempotency_ttl)
+note(ARGV[FIRST + 4], audit_line, 'queued', subjects)
 return answer
