@@ -18,12 +18,15 @@ from actors import batch
 from actors.declare import Declared, declare
 from actors.engines import ReadDocument, Report, SourceDocument
 from actors.toolbox import Toolbox
+from despacho_client import Client as DespachoClient
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
-from tasks.api_keys import ApiKeys
+from tasks.api_keys import SCOPES, ApiKeys
 from tasks.payloads import AnalyzedDocument, DocumentOptions, TriageResult, Turn
 from tasks.settings import Settings
 from tests.conftest import wait_until
+from tests.cutting_proxy import CuttingProxy
+from tests.described import check_item
 from tests.integration.conftest import QUICK, Client, Gateway
 from tests.integration.test_streams import RawReader
 
@@ -187,6 +190,23 @@ def test_a_line_is_told_when_its_case_ends_not_when_the_batch_does(api: Client, 
     record = api.until(task_id, "succeeded")
     assert record["result"]["results_url"] == record["links"]["results"] == f"/api/tasks/{task_id}/results"
     assert lines(api, task_id) == [first, second, third]
+
+
+def test_a_client_whose_connection_is_cut_reads_every_line_once(
+    api: Client, gateway: Gateway, keys: ApiKeys, engines: StagedEngines
+) -> None:
+    _, token = keys.create("reader", "acme", SCOPES)
+    cases = [{"case_id": f"case-{n}", "user_message": "Bom dia"} for n in range(40)]
+    with CuttingProxy(gateway.port, [0, 600, 2_000, 5_000]) as proxy, DespachoClient(proxy.url, token) as despacho:
+        batch_id = despacho.batch(cases, ["triage"])["task_id"]
+
+        lines = list(despacho.results(batch_id))
+
+    assert [line["n"] for line in lines] == list(range(1, 41))
+    assert {line["case_id"] for line in lines} == {case["case_id"] for case in cases}
+    assert proxy.cuts >= 3
+    for line in lines:
+        check_item("getBatchResults", line)
 
 
 def test_who_asks_for_what_there_is_gets_it_and_no_more(api: Client, engines: StagedEngines) -> None:
