@@ -12,10 +12,15 @@ from time import monotonic, sleep
 
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from tasks.connection import connect
 from tasks.settings import Settings
 from tests.key_checker import faults
+
+# How long one example takes says nothing of the code: the machine may have other work.
+hypothesis_settings.register_profile("despacho", deadline=None)
+hypothesis_settings.load_profile("despacho")
 
 Until = Callable[[Callable[[], object], str], None]
 
