@@ -501,7 +501,8 @@ def test_a_busy_worker_fetches_with_every_end(shop: Shop) -> None:
 
     calls = overheard.calls()
     assert calls.count("succeed") == 50
-    assert calls.count("fetch") <= 2
+    # A few are those of an idle worker, which looks before the first comes and when a bell was late.
+    assert calls.count("fetch") <= 5
 
 
 LIFE = {"submit", "fetch", "progress", "succeed", "retry", "fail"}
