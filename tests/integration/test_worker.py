@@ -501,7 +501,11 @@ def test_a_busy_worker_fetches_with_every_end(shop: Shop) -> None:
 
     calls = overheard.calls()
     assert calls.count("succeed") == 50
-    assert calls.count("fetch") <= 2
+    # A worker that is only just starting may be heard looking before there is anything.
+    asked = calls[calls.index("submit") :]
+    assert asked.count("fetch") <= 2
+    ends = [at for at, call in enumerate(asked) if call == "succeed"]
+    assert "fetch" not in asked[ends[0] : ends[-1]]
 
 
 LIFE = {"submit", "fetch", "progress", "succeed", "retry", "fail"}
