@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -88,7 +89,7 @@ Item = Frame | _Signal
 
 
 @dataclass(eq=False)
-class Listener:
+class Listener(ABC):
     """Somebody who is told what happens on a channel, and the key on whose behalf. `abort` cuts its connection at
     once, also that of a client that takes nothing any more; it does nothing where the server knows no such thing."""
 
@@ -98,12 +99,13 @@ class Listener:
     closed: bool = field(default=False, kw_only=True)
     is_cut: bool = field(default=False, kw_only=True)
 
+    @abstractmethod
     def offer(self, item: Item) -> None:
-        raise NotImplementedError
+        """Take what happened; nobody waits for whoever is told."""
 
+    @abstractmethod
     def cut(self) -> None:
         """End it, without a word of what it has yet to tell."""
-        raise NotImplementedError
 
 
 class Watcher(Listener):
