@@ -69,7 +69,7 @@ def _with_work_at_hand(peer: Peer, folder: Path) -> Workers:
         for number in range(TASKS):
             peer.submit_slow(number)
         sleep(SLOW_S / 2)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no worker outlives the benchmark
         workers.stop()
         raise
     return workers

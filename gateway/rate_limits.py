@@ -144,7 +144,7 @@ class RateLimits:
             try:
                 await self.settle()
             except Exception:
-                # Without it each process would count for itself alone.
+                # Whatever it is, the next try may succeed; without any, each process would count for itself alone.
                 log.exception("settling the rate limits failed")
 
 

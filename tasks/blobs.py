@@ -40,7 +40,7 @@ class FolderBlobs:
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(file.name, target)
-            except BaseException:
+            except BaseException:  # also an interrupted run leaves no half of a file behind
                 Path(file.name).unlink(missing_ok=True)
                 raise
         return size

@@ -66,7 +66,7 @@ class RunningService:
         self._reader.start()
         try:
             self.url = self._until_ready()
-        except BaseException:
+        except BaseException:  # pytest's own failures are none of Exception
             self.stop()
             raise
 

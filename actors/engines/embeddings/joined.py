@@ -77,7 +77,7 @@ class Joined:
             self._ring()
             while not question.answered.acquire(timeout=NAP_S):
                 pass
-        except BaseException:
+        except BaseException:  # an interrupt comes here too: its texts would be read for nobody
             question.abandoned = True
             raise
         if question.error is not None:
