@@ -7,7 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -28,6 +28,7 @@ from tests.conftest import wait_until
 from tests.cutting_proxy import CuttingProxy
 from tests.described import check_item
 from tests.integration.conftest import QUICK, Client, Gateway
+from tests.integration.test_streams import RawReader
 
 THREADS = 4
 LONG = "x" * 70_000
@@ -274,6 +275,23 @@ def test_what_ends_while_the_gateway_is_cut_off_is_told_after(
         engines.go_on.set()
 
         assert ids(list(told)) == ["a"]
+
+
+def test_the_results_whose_client_takes_nothing_end_with_the_key_too(
+    api: Client, gateway: Gateway, keys: ApiKeys, engines: StagedEngines, client: redis.Redis
+) -> None:
+    key, token = keys.create("short", "acme", ("tasks:read",))
+    # Far more than all buffers between take.
+    task_id = submit(api, many(40, "muito"))
+    api.until(task_id, "succeeded")
+    channel = f"despacho:events:batch:{task_id}"
+
+    with closing(RawReader(gateway, f"/api/tasks/{task_id}/results", token)) as deaf:
+        deaf.read_until(b"xxx")
+        assert client.pubsub_numsub(channel)[0][1] == 1
+        keys.revoke(key.key_id)
+
+        wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 0, "the stream is gone", 5)
 
 
 @pytest.mark.parametrize("query", [{"after": "-1"}, {"after": "x"}, {"after": "10001"}, {"follow": "maybe"}])
