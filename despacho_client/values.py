@@ -110,7 +110,10 @@ class Similar(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened: its id, from which a stream goes on, its name, and what it tells."""
+    """One thing that happened: its id, from which a stream goes on, its name, and what it tells.
+
+    One named `reset` says that the service no longer has what was missed: what was told before counts no more,
+    and what is known follows."""
 
     id: str
     name: str

@@ -413,6 +413,15 @@ class EventData(Answer):
     eta: Time | None = None
 
 
+class StreamReset(Answer):
+    """The `data` of `event: reset`: what followed `last_event_id` can't be told any more (`trimmed`), or there never
+    was such an event (`unknown`). Forget what the stream told; what is known follows, as for one that is new."""
+
+    reason: Literal["trimmed", "unknown"]
+    last_event_id: str
+    detail: str
+
+
 class CaseError(Answer):
     """What went wrong with a case of a batch; `CaseGone` has a type and a message alone."""
 

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 from jiter import from_json
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
+    Strict,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -32,23 +32,24 @@ from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
 from tasks.lifecycle import Move
-from tasks.payloads import CaseId, Conversation
+from tasks.payloads import WHOLE, CaseId, Conversation, Moment
 from tasks.record import Task
 from tasks.submission import MAX_DELAY_S, Order
 
 M = TypeVar("M", bound=BaseModel)
 CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
+MOMENT: TypeAdapter[dt.datetime] = TypeAdapter(Moment)
 DAY_S = 86_400
 BULK_AT_MOST = 1_000
 LONGEST_WAIT_S = 60
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class RetryConfig(Body):
-    max_retries: int | None = Field(default=None, ge=0, le=100)
+    max_retries: Annotated[int, Strict(False), Field(ge=0, le=100), WHOLE] | None = None
     min_backoff_s: float | None = Field(default=None, ge=0, le=DAY_S)
     max_backoff_s: float | None = Field(default=None, ge=0, le=7 * DAY_S)
 
@@ -62,7 +63,7 @@ class TaskRequest(Body):
     priority: Literal["low", "normal", "high", "critical"] = "normal"
     queue: str | None = Field(default=None, max_length=100)
     countdown: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds from now.")
-    eta: AwareDatetime | None = None
+    eta: Moment | None = None
     retry_config: RetryConfig = RetryConfig()
     timeout_s: float | None = Field(default=None, gt=0, le=DAY_S)
     metadata: dict[str, Any] = {}
@@ -108,7 +109,9 @@ STREAM_PATH = re.compile(r"^/api/(events|tasks/[^/?#]+/events|(api/)?v2/triage/s
 
 
 class TicketRequest(Body):
-    path: Annotated[str, Field(max_length=500), AfterValidator(unquote)]
+    path: Annotated[
+        str, Field(max_length=500, json_schema_extra={"pattern": STREAM_PATH.pattern}), AfterValidator(unquote)
+    ]
 
     @field_validator("path")
     @classmethod
@@ -130,7 +133,7 @@ class WebhooksRequest(Body):
 
 class ReportRequest(Body):
     kind: Literal["daily", "weekly"] = "daily"
-    until: dt.datetime | None = None
+    until: Moment | None = None
 
 
 async def read_body(request: Request) -> bytes:
@@ -206,8 +209,8 @@ def idempotency_of_move(request: Request, tenant: str, move: Move) -> Idempotenc
 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and (not 1 <= len(key) <= 255 or not key.isprintable()):
-        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable characters")
+    if key is not None and (not 1 <= len(key) <= 255 or not (key.isascii() and key.isprintable())):
+        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
     return key
 
 
@@ -265,8 +268,8 @@ def query_time_ms(request: Request, name: str) -> int | None:
     if raw is None:
         return None
     try:
-        return to_ms(dt.datetime.fromisoformat(raw))
-    except ValueError:
+        return to_ms(MOMENT.validate_python(raw))
+    except ValidationError:
         raise InvalidInput.of(name, "must be a time such as 2026-11-23T12:00:00Z") from None
 
 

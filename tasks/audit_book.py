@@ -50,6 +50,11 @@ class AuditFilter:
         return "audit " + compact_json(astuple(replace(self, before_id=None, limit=0)))
 
     @property
+    def is_before_all_time(self) -> bool:
+        """Whether nothing can be so old; Redis refuses to look there."""
+        return self.before_ms is not None and self.before_ms <= 0
+
+    @property
     def lowest(self) -> str:
         return "-" if self.after_ms is None else f"{max(0, self.after_ms)}-0"
 
@@ -91,6 +96,8 @@ class AuditBook:
         """One page. Everything that was noted before is in it, chained."""
         await self._extend()
         found: list[dict[str, Any]] = []
+        if wanted.is_before_all_time:
+            return AuditPage((), None)
         last, scanned = wanted.highest, 0
         while scanned < SCANNED_AT_MOST:
             links = await self._older(wanted, last)

@@ -9,10 +9,50 @@ Of a sequence only the first item that is wrong is told: a body of a megabyte ha
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
+
+
+def _as_a_day(value: object) -> object:
+    """Left to itself, pydantic takes 20261123 for a second in 1970."""
+    if isinstance(value, dt.date) or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError("must be a day such as 2026-11-23")
+
+
+def _as_a_moment(value: object) -> object:
+    if isinstance(value, dt.datetime) or (isinstance(value, str) and _MOMENT.fullmatch(value)):
+        return value
+    raise ValueError("must be a time such as 2026-11-23T12:00:00Z")
+
+
+def _as_a_whole_number(value: object) -> object:
+    """JSON has one kind of numbers: 5.0 is 5, but neither true nor "5" is a number."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("must be a whole number")
+
+
+WHOLE = BeforeValidator(_as_a_whole_number)
+Day = Annotated[dt.date, Strict(False), BeforeValidator(_as_a_day)]
+Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_as_a_moment)]
+"""RFC 3339, with its offset."""
 CaseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@~-]{1,128}$")]
 DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
@@ -111,7 +151,7 @@ class TriagePayload(Frozen):
     case_id: CaseId
     conversation_history: Conversation | None = None
     user_message: Annotated[str, Field(max_length=100_000)] | None = None
-    reference_date: dt.date | None = Field(
+    reference_date: Day | None = Field(
         default=None, description="The day on which 'today' is said; by default the present day."
     )
 
@@ -153,9 +193,9 @@ class TriageResult(Frozen):
 class DocumentOptions(Frozen):
     """What a caller may switch off or bound; the defaults read everything."""
 
-    ocr: bool = True
-    max_pages: int = Field(default=500, ge=1, le=2_000)
-    reference_date: dt.date | None = None
+    ocr: Annotated[bool, Strict()] = True
+    max_pages: Annotated[int, Field(ge=1, le=2_000), WHOLE] = 500
+    reference_date: Day | None = None
 
 
 class DocumentsPayload(Frozen):
@@ -270,11 +310,11 @@ class BatchPayload(Frozen):
     on_error: Literal["continue", "abort"] = Field(
         default="continue", description="`abort`: the first case that fails cancels those that have not begun."
     )
-    max_parallel: Annotated[int, Field(ge=1, le=1_000)] | None = Field(
+    max_parallel: Annotated[int, Field(ge=1, le=1_000), WHOLE] | None = Field(
         default=None,
         description="How many cases run at a time, over all workers; by default three quarters of their threads.",
     )
-    reference_date: dt.date | None = None
+    reference_date: Day | None = None
 
 
 class BatchResult(Frozen):
@@ -294,7 +334,7 @@ class BatchCasePayload(Frozen):
     case_id: CaseId
     case: InlineCase | None = None
     operations: tuple[Operation, ...]
-    reference_date: dt.date | None = None
+    reference_date: Day | None = None
 
 
 class OperationError(Frozen):
@@ -320,7 +360,7 @@ class BatchCaseResult(Frozen):
 
 class ReportPayload(Frozen):
     kind: Literal["daily", "weekly"] = "daily"
-    until: dt.datetime | None = Field(default=None, description="End of the period; by default now.")
+    until: Moment | None = Field(default=None, description="End of the period; by default now.")
 
 
 class ReportResult(Frozen):

@@ -15,7 +15,8 @@ UNTIL_THE_END = {"task", "children", "held", "ended"}
 
 
 def _pattern(key: Key) -> re.Pattern[str]:
-    escaped = re.escape(key.pattern)
+    # The id of a case, which is the last part wherever it is one, may have colons.
+    escaped = re.escape(key.pattern).replace(r"\{case\}", ".+")
     return re.compile("^despacho:" + re.sub(r"\\\{\w+\\\}", "[^:]+", escaped) + "$")
 
 

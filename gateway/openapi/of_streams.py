@@ -23,12 +23,13 @@ from gateway.requests import TicketRequest
 TAG = "Live events"
 _HOW = """Server-sent events (`text/event-stream`), as `EventSource` reads them. Each has an `id`, a name (`event`)
 and one JSON object as `data`; its schema is shown. What already happened comes first, then what happens, without gap
-or duplicate. After a cut, `Last-Event-ID` gives just what was missed. A comment every 15 seconds keeps the connection
+or duplicate. After a cut, `Last-Event-ID` gives just what was missed; where that is no longer kept,
+`event: reset` says so, and what is known follows. A comment every 15 seconds keeps the connection
 alive."""
 _STREAM = Answer(
     200,
     "Events; the schema is that of one event's `data`.",
-    answers.EventData,
+    {"anyOf": [answers.EventData, answers.StreamReset]},
     media_type="text/event-stream",
     example=examples.EVENT,
 )

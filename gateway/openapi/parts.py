@@ -123,8 +123,8 @@ class Operation:
 # --------------------------------------------------------------------------------- parameters that many have
 
 
-def text(most: int = 200, **more: Any) -> Schema:
-    return {"type": "string", "maxLength": most, **more}
+def text(**more: Any) -> Schema:
+    return {"type": "string", **more}
 
 
 def whole(least: int, most: int, default: int) -> Schema:
@@ -187,7 +187,7 @@ CURSOR = Parameter(
     "cursor",
     "query",
     "`next_cursor` of the page before, with the same filters; anything else is refused.",
-    text(500),
+    text(),
 )
 
 

@@ -204,6 +204,13 @@ def test_a_wrong_question_is_refused(api: Client, query: str) -> None:
     assert api.get(f"/api/audit?{query}").status_code == 422
 
 
+def test_before_all_time_nothing_was_done(api: Client) -> None:
+    api.submit()
+
+    for before in ("1970-01-01T00:00:00Z", "0050-11-22T01:24:00-19:09", "0001-01-01T00:00:00Z"):
+        assert entries(api, before=before) == []
+
+
 def test_a_worker_chains_what_is_noted_within_moments(
     api: Client, worker: LaneWorker, client: redis.Redis, settings: Settings
 ) -> None:

@@ -77,6 +77,15 @@ def test_a_task_is_queued_watched_and_answered(api: Client, worker: LaneWorker) 
         ({"callback_url": "https://app.example/hooks"}, "callback_url"),
         ({"callback_url": "http://169.254.169.254/latest"}, "callback_url"),
         ({"surprise": 1}, "surprise"),
+        # What would be taken for something else, if it were taken: a second of 1970, a one, a number.
+        ({"kwargs": {"user_message": "oi", "reference_date": 20261123}}, "kwargs.reference_date"),
+        ({"kwargs": {"user_message": "oi", "reference_date": "20261123"}}, "kwargs.reference_date"),
+        ({"eta": 1_800_000_000}, "eta"),
+        ({"eta": "1800000000"}, "eta"),
+        ({"eta": "2026-11-23T12:00:00"}, "eta"),
+        ({"countdown": "5"}, "countdown"),
+        ({"retry_config": {"max_retries": True}}, "retry_config.max_retries"),
+        ({"retry_config": {"max_retries": 2.5}}, "retry_config.max_retries"),
     ],
 )
 def test_bad_input_is_refused_with_the_name_of_its_field(api: Client, body: dict[str, Any], field: str) -> None:
@@ -124,6 +133,12 @@ def test_json_that_could_be_understood_in_two_ways_is_refused(api: Client, body:
     # Every other body is read in the same way.
     for method, path in (("PUT", "/api/cases/c"), ("POST", "/api/reports"), ("POST", "/api/stream-tickets")):
         assert api.request(method, path, content=b'{"a": 1, "a": 2}').json()["errors"][0]["field"] == "a"
+
+
+def test_a_whole_number_may_be_written_with_a_point(api: Client) -> None:
+    task_id = api.submit(retry_config={"max_retries": 2.0})
+
+    assert api.record(task_id)["max_retries"] == 2
 
 
 def test_metadata_as_deep_as_it_may_be_comes_back(api: Client) -> None:
