@@ -123,7 +123,7 @@ class Toolbox(Engines):
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         super().__init__(settings, Spending(ledger), _tenant_of_run)
         self.ledger = ledger
-        self.cases = CaseFile(ledger.client, settings)
+        self.cases = CaseFile(ledger.client, settings, ledger.case_keys)
         self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
 

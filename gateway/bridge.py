@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -23,10 +23,13 @@ from tasks.connection import connect_async_listener
 from tasks.errors import Unavailable
 from tasks.keys import Keys
 from tasks.known_keys import KnownKeys
-from tasks.record import Event, parse_message
+from tasks.lifecycle import State
+from tasks.record import Event, Task, parse_message
 from tasks.settings import Settings
 
 W = TypeVar("W", bound="Watcher")
+LookUp = Callable[[str], Awaitable[Task | None]]
+"""Reads the record of a task."""
 log = logging.getLogger(__name__)
 SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
@@ -45,10 +48,26 @@ CLOSED: Final = _Signal()
 
 
 class Frame:
-    """An event on its way to many watchers; each form is encoded when the first of them needs it."""
+    """An event on its way to many watchers; each form is encoded when the first of them needs it.
 
-    def __init__(self, event: Event) -> None:
+    One that was `heard` brings no result: it is looked up once, when the first watcher who may see it asks."""
+
+    def __init__(self, event: Event, *, heard: bool = False) -> None:
         self.event = event
+        self._lacks_result = heard and event.event == State.SUCCEEDED
+        self._looking_up: asyncio.Future[Any] | None = None
+
+    async def complete(self, look_up: LookUp) -> None:
+        """Let the event have its result."""
+        if not self._lacks_result:
+            return
+        if self._looking_up is None:
+            self._looking_up = asyncio.ensure_future(look_up(self.event.task_id))
+        # Finished also where this watcher goes: others wait for the same answer.
+        task = await asyncio.shield(self._looking_up)
+        if self._lacks_result and task is not None:
+            self.event = replace(self.event, result=task.result)
+        self._lacks_result = False
 
     @cached_property
     def for_task(self) -> bytes:
@@ -256,7 +275,7 @@ class Bridge:
         elif kind == SUBSCRIBE and self._leaving[name] <= 0:
             channel.heard.set()
         elif kind == "message":
-            channel.hand_out(Frame(parse_message(message["data"])) if message["data"] else NEWS)
+            channel.hand_out(Frame(parse_message(message["data"]), heard=True) if message["data"] else NEWS)
 
     def _hear_of_keys(self, kind: str, data: Any) -> None:
         if kind == SUBSCRIBE:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.auth import needs
-from gateway.bridge import CLOSED, Bridge, Frame, Item, Watcher
+from gateway.bridge import CLOSED, Bridge, Frame, Item, LookUp, Watcher
 from gateway.requests import case_id_of, task_of
 from gateway.services import Services, services
 from gateway.sse import END, KEEP_ALIVE, KEEP_ALIVE_S, RETRY, EventStream
@@ -32,12 +32,13 @@ Encode = Callable[[Frame], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is watched: a channel, how its log is read from a number on, how an event is written, and whether the
-    stream is over after a final one."""
+    """What is watched: a channel, how its log is read from a number on, how an event is written, where a result is
+    looked up, and whether the stream is over after a final one."""
 
     channel: str
     load: Load
     encode: Encode
+    look_up: LookUp
     ends: bool = False
 
     async def chunks(self, bridge: Bridge, last_seq: int) -> AsyncIterator[bytes]:
@@ -48,6 +49,7 @@ class Stream:
                 if frame is None:
                     yield KEEP_ALIVE
                     continue
+                await frame.complete(self.look_up)
                 yield self.encode(frame)
                 if self.ends and frame.event.final and await self._is_over(told.seq):
                     yield END
@@ -118,7 +120,7 @@ async def task_events(request: Request, identity: Identity) -> Response:
         return Response(status_code=204)
     known = services(request)
     channel = known.bridge.keys.of("task_events", id=task.task_id)
-    stream = Stream(channel, _log_of_task(known, task.task_id), _for_task, ends=True)
+    stream = Stream(channel, _log_of_task(known, task.task_id), _for_task, known.reader.task, ends=True)
     return EventStream(stream.chunks(known.bridge, last_seq))
 
 
@@ -135,7 +137,7 @@ async def case_events(request: Request, identity: Identity) -> Response:
     case_id = case_id_of(request)
     known = services(request)
     channel = known.bridge.keys.of("case_events", tenant=identity.tenant, case=case_id)
-    stream = Stream(channel, _log_of_case(known, identity.tenant, case_id), _for_case)
+    stream = Stream(channel, _log_of_case(known, identity.tenant, case_id), _for_case, known.reader.task)
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 
@@ -157,7 +159,7 @@ async def tenant_events(request: Request, identity: Identity) -> Response:
         raise HTTPException(403, "The token lacks the scope ops:read.")
     tenant = "*" if everyone else identity.tenant
     channel = known.bridge.keys.of("tenant_events", tenant=tenant)
-    stream = Stream(channel, _log_of_tenant(known, tenant), _for_task)
+    stream = Stream(channel, _log_of_tenant(known, tenant), _for_task, known.reader.task)
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 

@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -28,6 +27,7 @@ from gateway.bridge import Item, Nudged
 from gateway.requests import query_flag, query_number, task_of
 from gateway.services import Services, services
 from gateway.sse import KEEP_ALIVE_S, EventStream
+from gateway.tasks import read_large
 from tasks.api_keys import Identity
 from tasks.catalog import BATCH
 from tasks.errors import NotFound, Unavailable
@@ -106,12 +106,12 @@ class _Results:
         head = _head(number, task_id, task.case_id, task.status.value, error_as_json(task.error))
         if task.result_place is None or not task.status.final:
             return _joined(head, compact_json(task.result if task.status.final else None).encode())
-        return _joined(head, await run_in_threadpool(self._large, task.result_place))
+        return _joined(head, await self._large(task, task.result_place))
 
-    def _large(self, place: str) -> bytes:
+    async def _large(self, task: Task, place: str) -> bytes:
         try:
-            return self.known.blobs.read(place)
-        except FileNotFoundError:
+            return await read_large(self.known, task, place)
+        except NotFound:
             return b"null"
 
     # --------------------------------------------------------------------------------------------- waiting

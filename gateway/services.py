@@ -40,14 +40,15 @@ class Services:
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
         identities = Identities(client, settings)
+        tasks = TaskService(client, settings)
         return cls(
             settings=settings,
-            tasks=TaskService(client, settings),
+            tasks=tasks,
             identities=identities,
             reports=ReportShelf(client, settings),
             blobs=FolderBlobs(settings.data_dir / "blobs"),
             bridge=Bridge(settings, identities.known),
-            similar=SimilarCases(client, settings),
+            similar=SimilarCases(client, settings, case_keys=tasks.case_keys),
         )
 
     async def close(self) -> None:

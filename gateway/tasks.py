@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.auth import needs
@@ -140,28 +140,26 @@ async def result(request: Request, identity: Identity) -> Response:
         raise HTTPException(410, f"The task {_how_it_ended(task)} and has no result.")
     if task.result_place is None:
         return Json(task.result)
-    content = await run_in_threadpool(_read_blob, services(request), task.result_place)
-    return Response(content, media_type="application/json")
+    return Response(await read_large(services(request), task, task.result_place), media_type="application/json")
 
 
 def _how_it_ended(task: Task) -> str:
     return "was cancelled" if task.status is State.CANCELLED else "failed"
 
 
-def _read_blob(known: Services, place: str) -> bytes:
-    try:
-        return known.blobs.read(place)
-    except FileNotFoundError:
-        raise NotFound("the result is older than what is kept") from None
+async def read_large(known: Services, task: Task, place: str) -> bytes:
+    """What a task left in the blob store. Raises `NotFound`."""
+    pieces = await known.reader.open_blob(task, known.blobs, place)
+    return await run_in_threadpool(b"".join, pieces)
 
 
 @needs("tasks:read")
 async def embeddings(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
-    path = services(request).blobs.path(result_place(task.tenant, task.task_id, EMBEDDINGS_FILE))
-    if not path.is_file():
+    known, place = services(request), result_place(task.tenant, task.task_id, EMBEDDINGS_FILE)
+    if not known.blobs.exists(place):
         raise NotFound("the task has no such result, or not yet")
-    return FileResponse(path, media_type="application/json")
+    return StreamingResponse(await known.reader.open_blob(task, known.blobs, place), media_type="application/json")
 
 
 @needs("tasks:read")

@@ -21,7 +21,7 @@ from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput
 from tasks.keys import Keys
 from tasks.known_keys import KnownKeys
-from tasks.ledger import redis_faults
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 
 SCOPES = ("tasks:read", "tasks:write", "ops:read", "ops:write")

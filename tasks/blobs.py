@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+CHUNK_BYTES = 256 << 10
 EMBEDDINGS_FILE = "embeddings.json"
 _SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
@@ -49,6 +50,12 @@ class FolderBlobs:
         """The whole blob. Raises `FileNotFoundError`."""
         return self.path(place).read_bytes()
 
+    def chunks(self, place: str) -> Iterator[bytes]:
+        """The blob a piece at a time. Raises `FileNotFoundError` at the first."""
+        with self.path(place).open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
     def exists(self, place: str) -> bool:
         return self.path(place).is_file()
 
@@ -61,9 +68,10 @@ class FolderBlobs:
         shutil.rmtree(self.path(place), ignore_errors=True)
 
 
-def document_place(tenant: str, sha256: str) -> str:
-    """The bytes of a document; the same bytes of one tenant lie there once."""
-    return f"documents/{tenant}/{sha256[:2]}/{sha256}"
+def document_place(tenant: str, digest: str) -> str:
+    """The bytes of a document; the same bytes of one tenant lie there once. The digest is a keyed one: it tells
+    nothing of the bytes to who sees the folder."""
+    return f"documents/{tenant}/{digest[:2]}/{digest}"
 
 
 def text_place(tenant: str, document_id: str) -> str:

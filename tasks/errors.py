@@ -65,6 +65,10 @@ class Unavailable(DespachoError):
     """Redis can't be reached or refuses writes; nothing is known to have changed. It passes by itself."""
 
 
+class CaseRekeyed(DespachoError):
+    """A text that was read under a key of its case is to be stored, and the case was erased meanwhile."""
+
+
 class PermanentFailure(DespachoError):
     """The task can't succeed by being run again: it fails at once, with no retry."""
 

@@ -264,6 +264,21 @@ class BatchPayload(Frozen):
     )
     reference_date: dt.date | None = None
 
+    def texts(self) -> dict[str, str]:
+        """What came with the cases themselves, as JSON by their ids; of a case that is given twice, the first."""
+        found: dict[str, str] = {}
+        for case in self.cases:
+            if isinstance(case, InlineCase):
+                found.setdefault(case.case_id, case.model_dump_json(exclude_unset=True))
+        return found
+
+    def without_texts(self) -> Self:
+        """The same, with the ids alone of the cases that came with a conversation."""
+        bare = tuple(
+            InlineCase(case_id=case.case_id) if isinstance(case, InlineCase) else case for case in self.cases
+        )
+        return self.model_copy(update={"cases": bare})
+
 
 class BatchResult(Frozen):
     """How many cases ended how when the batch ended. `results_url` is NDJSON, one line a case, in the order in which

@@ -46,13 +46,15 @@ NAMES = (
     "forget",
     "sweep",
     "keep_vector",
+    "put_case",
+    "add_document",
 )
 
-SHARED = ("prelude", "fetching", "chores", "astray")
+SHARED = ("prelude", "case_keys", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
-local NEEDS_ROOM = {submit = true, keep_vector = true}
+local NEEDS_ROOM = {submit = true, keep_vector = true, put_case = true, add_document = true}
 
 local function register(name, body)
   local function call(keys, arguments)

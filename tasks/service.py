@@ -10,23 +10,25 @@ from contextlib import suppress
 from typing import Any
 
 from tasks import scripts
+from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
-from tasks.errors import FieldError, IllegalMove, InvalidInput, NotFound
+from tasks.errors import FieldError, IllegalMove, InvalidInput, NotFound, Unavailable
 from tasks.keys import Keys
 from tasks.ledger import (
     EXPIRE_AT_ONCE,
+    KEYS_CHANGE,
+    SENT_AT_MOST,
     Idempotency,
+    Submission,
     Submitted,
     parse_move,
-    parse_submitted,
-    redis_faults,
-    submit_arguments,
 )
 from tasks.lifecycle import Move, Priority, allowed_from
 from tasks.reader import Reader, TaskFilter
 from tasks.record import Task
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
 
@@ -43,9 +45,11 @@ class TaskService:
         self.client = client
         self.settings = settings
         self.catalog = catalog
-        self.reader = Reader(client, settings, catalog)
-        self.cases = CaseStore(client, settings)
+        self.ring = Keyring(settings)
+        self.case_keys = AsyncCaseKeys(client, settings, self.ring)
+        self.reader = Reader(client, settings, catalog, self.case_keys)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
+        self.cases = CaseStore(client, settings, self.case_keys, self._caller)
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
 
@@ -138,10 +142,12 @@ class TaskService:
 
     async def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
         """Queue checked tasks, all or none."""
-        if not tasks:
-            raise InvalidInput.of("tasks", "must hold at least one task")
-        arguments = submit_arguments(tasks, self.settings.max_waiting, idempotency, self.catalog)
-        return parse_submitted(await self._call("submit", *arguments))
+        submission = Submission(tasks, self.ring, self.settings, self.catalog, idempotency)
+        for _ in range(SENT_AT_MOST):
+            submitted = submission.read(await self._call("submit", *submission.arguments()))
+            if submitted is not None:
+                return submitted
+        raise Unavailable(KEYS_CHANGE)
 
     async def get_task_status(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> Task:
         """The record as it stands now. Raises `NotFound`."""

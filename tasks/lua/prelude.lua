@@ -165,8 +165,8 @@ local function publish(task, seq, event, extra, tail)
   return head
 end
 
--- Writes an event into the task's log and tells every watcher. `extra` is JSON or ''; `tail` (a result or an
--- error, JSON) goes to those who watch now and is kept in the record, not in the log.
+-- Writes an event into the task's log and tells every watcher. `extra` is JSON or ''; `tail` (an error, JSON) goes to
+-- those who watch now and is kept in the record, not in the log.
 local function tell(task, event, extra, tail, seq)
   seq = seq or next_seq()
   set(task, 'log', with_line(task.log, seq .. ' ' .. event .. ' ' .. extra))

@@ -1,13 +1,16 @@
 -- Creates records and queues their messages, all or nothing.
--- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
+-- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms, TTL of a case's key in
+--       s, how many cases, then per case: tenant, case, the key that was sealed with, '1' where it is a new one;
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
---       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it)
+--       options, payload, metadata (both sealed), held ('1': waits for its parent to draw it)
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
+--         {'rekey', tenant, case, key kept or '', ...} where a case has another key than was sealed with;
 --         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running, or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local STRIDE, FIRST = 13, 5
+local key_ttl, cases = tonumber(ARGV[5]), tonumber(ARGV[6])
+local STRIDE, FIRST = 13, 7 + 4 * cases
 
 -- A child that ended and was forgotten since doesn't come back when its parent runs again.
 local function has_been(task)
@@ -104,6 +107,9 @@ if known then return known end
 local lane = full_lane()
 if lane then return {'full', lane} end
 if orphaned() then return {'orphan'} end
+local others = other_keys(ARGV, 7, cases)
+if others then return others end
+keep_keys(ARGV, 7, cases, key_ttl)
 
 local answer = {'queued'}
 for _, task in ipairs(tasks) do

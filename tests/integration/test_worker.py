@@ -501,7 +501,7 @@ def test_a_busy_worker_fetches_with_every_end(shop: Shop) -> None:
 
     calls = overheard.calls()
     assert calls.count("succeed") == 50
-    assert calls.count("fetch") <= 2
+    assert calls[calls.index("submit") :].count("fetch") <= 2
 
 
 LIFE = {"submit", "fetch", "progress", "succeed", "retry", "fail"}
