@@ -132,11 +132,18 @@ class _Channel:
 class Bridge:
     """Watch a channel with `async with bridge.watch(channel) as watcher`."""
 
-    def __init__(self, settings: Settings, known_keys: KnownKeys[Any] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        known_keys: KnownKeys[Any] | None = None,
+        on_erasure: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.keys = Keys(settings.namespace)
         self._settings = settings
         self._known_keys = known_keys or KnownKeys()
+        self._on_erasure = on_erasure
         self._key_changes = self.keys.of("key_changes")
+        self._case_erasures = self.keys.of("case_erasures")
         self._channels: dict[str, _Channel] = {}
         # Unsubscriptions on their way: until they are answered, the answer to a subscription may be an older one's.
         self._leaving: Counter[str] = Counter()
@@ -254,7 +261,7 @@ class Bridge:
         async with self._sending:
             self._leaving.clear()
             # It also keeps the connection subscribed when no one watches.
-            await pubsub.subscribe(self._key_changes)
+            await pubsub.subscribe(self._key_changes, self._case_erasures)
             for name in list(self._channels):
                 await _say(pubsub, SUBSCRIBE, name)
             self._pubsub = pubsub
@@ -264,6 +271,9 @@ class Bridge:
         name = (message["pattern"] if message["type"] == "pmessage" else message["channel"]).decode()
         if name == self._key_changes:
             self._hear_of_keys(kind, message["data"])
+            return
+        if name == self._case_erasures:
+            self._hear_of_erasure(kind, message["data"])
             return
         channel = self._channels.get(name)
         if kind == UNSUBSCRIBE:
@@ -282,6 +292,11 @@ class Bridge:
             self._known_keys.hear()
         elif kind == "message":
             self._known_keys.forget(data.decode())
+
+    def _hear_of_erasure(self, kind: str, data: Any) -> None:
+        if kind == "message" and self._on_erasure is not None:
+            tenant, case_id = data.decode().split("\n")
+            self._on_erasure(tenant, case_id)
 
     def _tell_gap(self) -> None:
         """Whoever is told of a gap waits for the new subscription before it reads the log."""

@@ -173,9 +173,7 @@ async def delete(request: Request, identity: Identity) -> Response:
 async def forget_document(known: Services, tenant: str, document: Document) -> None:
     """Forget a document and its text, and its bytes where no other document has the same."""
     await run_in_threadpool(known.blobs.delete, text_place(tenant, document.document_id))
-    async with known.cases.bytes_guarded(tenant, document.digest):
-        if await known.cases.remove_document(tenant, document):
-            await run_in_threadpool(known.blobs.delete, document_place(tenant, document.digest))
+    await known.cases.remove_document(tenant, document.case_id, document.document_id, known.blobs)
 
 
 ROUTES = [

@@ -24,6 +24,7 @@ from tasks.errors import (
     InvalidInput,
     NotFound,
     NoVector,
+    OnHold,
     QueueFull,
     Unavailable,
 )
@@ -45,6 +46,7 @@ KINDS: dict[type[Exception], Kind] = {
     InvalidInput: Kind("invalid-input", 422, "The request is not valid"),
     NotFound: Kind("not-found", 404, "There is no such thing"),
     NoVector: Kind("no-vector", 409, "The case can't be compared yet"),
+    OnHold: Kind("on-hold", 409, "The case is on hold"),
     IllegalMove: Kind("conflict", 409, "The task's state does not allow this"),
     IdempotencyMismatch: Kind("idempotency-mismatch", 422, "The Idempotency-Key was used with another body"),
     QueueFull: Kind("queue-full", 503, "Too many tasks are waiting"),

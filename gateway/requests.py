@@ -86,6 +86,12 @@ class CaseRequest(Body):
     metadata: dict[str, Any] = {}
 
 
+class HoldRequest(Body):
+    """Why a case is to be kept, such as the number of the proceedings that need it."""
+
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
 class TicketRequest(Body):
     path: str = Field(max_length=500, pattern=r"^/api/")
 

@@ -11,6 +11,7 @@ from tasks.api_keys import Identities
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
+from tasks.erasure import Erasure
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
@@ -27,6 +28,7 @@ class Services:
     blobs: FolderBlobs
     bridge: Bridge
     similar: SimilarCases
+    erasure: Erasure
 
     @property
     def reader(self) -> Reader:
@@ -40,15 +42,22 @@ class Services:
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
         identities = Identities(client, settings)
-        tasks = TaskService(client, settings)
+        tasks, blobs = TaskService(client, settings), FolderBlobs(settings.data_dir / "blobs")
+        similar = SimilarCases(client, settings, case_keys=tasks.case_keys)
+
+        def forget_case(tenant: str, case_id: str) -> None:
+            tasks.ring.forget((tenant, case_id))
+            similar.forget(tenant, case_id)
+
         return cls(
             settings=settings,
             tasks=tasks,
             identities=identities,
             reports=ReportShelf(client, settings),
-            blobs=FolderBlobs(settings.data_dir / "blobs"),
-            bridge=Bridge(settings, identities.known),
-            similar=SimilarCases(client, settings, case_keys=tasks.case_keys),
+            blobs=blobs,
+            bridge=Bridge(settings, identities.known, forget_case),
+            similar=similar,
+            erasure=tasks.erasure(blobs),
         )
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ The gateway writes them through `CaseStore`; actors read them through `CaseFile`
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 from redis.exceptions import LockError
 
+from tasks.blobs import FolderBlobs, document_place
 from tasks.case_keys import AsyncCaseKeys, CaseKeys, Keyring, Whose, key_ttl_s
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
@@ -329,18 +331,6 @@ class CaseStore:
             return int(turns) > 0
         return told is not None and told != b"[]"
 
-    async def delete(self, tenant: str, case_id: str) -> list[Document]:
-        """Forget a case; returns its documents, whose bytes the caller deletes where nobody else uses them."""
-        documents = await self.documents(tenant, case_id)
-        pipe = self._client.pipeline(transaction=True)
-        pipe.delete(self._case(tenant, case_id), self._documents(tenant, case_id))
-        pipe.zrem(self._vectors(tenant), case_id)
-        with redis_faults():
-            existed = (await pipe.execute())[0]
-        if not existed and not documents:
-            raise NotFound("there is no such case")
-        return documents
-
     # --------------------------------------------------------------------------------------- documents
 
     @asynccontextmanager
@@ -404,13 +394,34 @@ class CaseStore:
         found = (parse_document(tenant, one, raw, self._ring) for one, raw in zip(ids, rows, strict=True))
         return [document for document in found if document is not None]
 
-    async def remove_document(self, tenant: str, document: Document) -> bool:
-        """Forget a document; true where its bytes have no other user, so that the caller may delete them."""
-        users = self._keys.of("blob_users", tenant=tenant, digest=document.digest)
+    async def document_ids(self, tenant: str, case_id: str) -> list[str]:
+        """The ids of a case's documents, also where its key is gone."""
+        with redis_faults():
+            members = await self._client.smembers(self._documents(tenant, case_id))
+        return sorted(member.decode() for member in members)
+
+    async def remove_document(self, tenant: str, case_id: str, document_id: str, blobs: FolderBlobs) -> None:
+        """Forget a document, and its bytes where no other document has the same; needs no key."""
+        with redis_faults():
+            digest, in_clear = await self._client.hmget(
+                self._keys.of("document", tenant=tenant, id=document_id), ("digest", "sha256")
+            )
+        known = digest or in_clear
+        if known is None:
+            with redis_faults():
+                await self._client.srem(self._documents(tenant, case_id), document_id)
+            return
+        async with self.bytes_guarded(tenant, known.decode()):
+            if await self._strike_off(tenant, case_id, document_id, known.decode()):
+                await asyncio.to_thread(blobs.delete, document_place(tenant, known.decode()))
+
+    async def _strike_off(self, tenant: str, case_id: str, document_id: str, digest: str) -> bool:
+        """Returns whether the bytes have no other user."""
+        users = self._keys.of("blob_users", tenant=tenant, digest=digest)
         pipe = self._client.pipeline(transaction=True)
-        pipe.delete(self._keys.of("document", tenant=tenant, id=document.document_id))
-        pipe.srem(self._documents(tenant, document.case_id), document.document_id)
-        pipe.srem(users, document.document_id)
+        pipe.delete(self._keys.of("document", tenant=tenant, id=document_id))
+        pipe.srem(self._documents(tenant, case_id), document_id)
+        pipe.srem(users, document_id)
         pipe.scard(users)
         with redis_faults():
             *_, left = await pipe.execute()
@@ -418,9 +429,6 @@ class CaseStore:
 
     def _case(self, tenant: str, case_id: str) -> str:
         return self._keys.of("case", tenant=tenant, case=case_id)
-
-    def _vectors(self, tenant: str) -> str:
-        return self._keys.of("case_vectors", tenant=tenant)
 
     def _documents(self, tenant: str, case_id: str) -> str:
         return self._keys.of("case_documents", tenant=tenant, case=case_id)

@@ -44,6 +44,10 @@ class NoVector(DespachoError):
     """The case is there, but nothing that tells its meaning has been kept yet."""
 
 
+class OnHold(DespachoError):
+    """A hold keeps the case; nothing of it was erased."""
+
+
 class IllegalMove(DespachoError):
     """The task is in a state from which this move is not allowed."""
 

@@ -429,6 +429,11 @@ class Ledger:
         self.case_keys.ask(self.ring.unknown(sealed_values(tasks)))
         return [opened(task, self.ring) for task in tasks]
 
+    def is_known(self, task_id: str) -> bool:
+        """Whether there is such a task."""
+        with redis_faults():
+            return bool(self.client.exists(self.keys.of("task", id=task_id)))
+
     def is_cancel_requested(self, hold: Hold) -> bool:
         """Whether the end of this run is wished for; asked where the wish may not have been heard."""
         with redis_faults():

@@ -46,6 +46,10 @@ NAMES = (
     "forget",
     "sweep",
     "keep_vector",
+    "begin_erasure",
+    "erase_tasks",
+    "end_erasure",
+    "hold_case",
     "put_case",
     "add_document",
 )

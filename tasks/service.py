@@ -5,19 +5,19 @@ It is the asynchronous face of the ledger: the same scripts, one round trip each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks import scripts
+from tasks.blobs import FolderBlobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
-from tasks.errors import FieldError, IllegalMove, InvalidInput, NotFound, Unavailable
+from tasks.erasure import Erasure
+from tasks.errors import FieldError, InvalidInput, NotFound, Unavailable
 from tasks.keys import Keys
 from tasks.ledger import (
-    EXPIRE_AT_ONCE,
     KEYS_CHANGE,
     SENT_AT_MOST,
     Idempotency,
@@ -26,7 +26,7 @@ from tasks.ledger import (
     parse_move,
 )
 from tasks.lifecycle import Move, Priority, allowed_from
-from tasks.reader import Reader, TaskFilter
+from tasks.reader import Reader
 from tasks.record import Task
 from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
@@ -52,6 +52,10 @@ class TaskService:
         self.cases = CaseStore(client, settings, self.case_keys, self._caller)
         self._namespace = Keys(settings.namespace).namespace
         self._retention_ms = settings.retention_s * 1_000
+
+    def erasure(self, blobs: FolderBlobs) -> Erasure:
+        """What erases and holds cases, with the files of theirs in `blobs`."""
+        return Erasure(self.client, self.settings, self._call, self.cases, self.ring, blobs)
 
     @classmethod
     def connect(cls, settings: Settings | None = None) -> TaskService:
@@ -176,33 +180,6 @@ class TaskService:
                 pipe.fcall(scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, self._retention_ms)
             with redis_faults():
                 await pipe.execute()
-
-    async def forget_case(self, tenant: str, case_id: str) -> dict[str, str]:
-        """Cancel a case's tasks and have them forgotten: those that have ended at once, a running one as soon as it
-        stops. Returns the ids to forget now with their tenants: delete their files, then `expire` them."""
-        before: int | None = None
-        while True:
-            wanted = TaskFilter(tenant=tenant, case_id=case_id, before_seq=before, limit=CANCELLED_AT_ONCE)
-            page = await self.reader.page(wanted)
-            for task in page.tasks:
-                await self._forget(task.task_id, tenant)
-            if page.next_seq is None:
-                return await self.expired()
-            before = page.next_seq
-
-    async def _forget(self, task_id: str, tenant: str) -> None:
-        await self._call("forget", task_id, tenant)
-        with suppress(IllegalMove, NotFound):
-            await self.cancel_task(task_id, tenant=tenant)
-
-    async def expired(self) -> dict[str, str]:
-        """Some ended tasks whose time is over, and their tenants."""
-        report = [part.decode() for part in await self._call("expired", EXPIRE_AT_ONCE, self._retention_ms)]
-        return dict(zip(report[::2], report[1::2], strict=True))
-
-    async def expire(self, task_ids: Iterable[str]) -> None:
-        """Forget these ended tasks, with everything that points to them."""
-        await self._call("expire", *task_ids)
 
     async def retry_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
         """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""

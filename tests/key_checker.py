@@ -16,6 +16,8 @@ UNTIL_THE_END = {"task", "children", "held", "ended"}
 
 def _pattern(key: Key) -> re.Pattern[str]:
     escaped = re.escape(key.pattern)
+    # The id of a case may hold colons.
+    escaped = escaped.replace(r"\{case\}", ".+")
     return re.compile("^despacho:" + re.sub(r"\\\{\w+\\\}", "[^:]+", escaped) + "$")
 
 

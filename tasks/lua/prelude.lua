@@ -454,6 +454,16 @@ local function recover(task, cause, retention_ms)
   save(task)
 end
 
+-- An ended task and everything that points to it.
+local function forget_record(task)
+  unbury(task)
+  redis.call('ZREM', key.by_status(task.tenant, task.status), task.id)
+  redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)
+  if task.case ~= '' then redis.call('ZREM', key.by_case(task.tenant, task.case), task.id) end
+  if task.parent ~= '' then redis.call('ZREM', key.children(task.parent), task.id) end
+  redis.call('DEL', key.task(task.id), key.children(task.id), key.held(task.id), key.ended(task.id))
+end
+
 -- True where this is the run, and the worker, that the record says is going on; any other was superseded and may not
 -- write.
 local function holds(task, run, worker, states)

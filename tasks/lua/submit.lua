@@ -22,7 +22,7 @@ for i = FIRST, #ARGV, STRIDE do
   local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
     tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
     options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
-    run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
+    idem = digest, run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
   task.lane = task.queue .. '.' .. task.priority
   task.is_known = redis.call('EXISTS', key.task(task.id)) == 1 or has_been(task)
   tasks[#tasks + 1], tenants[task.tenant] = task, true
@@ -67,7 +67,7 @@ local function due_time(task)
 end
 
 local WRITTEN = {'name', 'queue', 'priority', 'tenant', 'cseq', 'status', 'options', 'payload', 'case', 'parent',
-  'metadata'}
+  'metadata', 'idem'}
 
 local function write_record(task, due)
   for _, field in ipairs(WRITTEN) do

@@ -1,4 +1,4 @@
-"""What is sealed is read again by who has the key, and by nobody else; what was changed or put elsewhere is refused."""
+"""What is sealed is read again by who has the key, and by nobody else; what was changed or moved is refused."""
 
 from __future__ import annotations
 

@@ -1,0 +1,9 @@
+-- Notes that a case is erased, unless something of it came meanwhile.
+-- ARGV: tenant, case, receipt, TTL in s
+-- Returns 1, or 0 where there is something to be erased again.
+
+local tenant, id, receipt, ttl = unpack(ARGV)
+if redis.call('EXISTS', key.by_case(tenant, id), key.case_documents(tenant, id)) > 0 then return 0 end
+redis.call('HSET', key.erasure(tenant, id), 'receipt', receipt)
+redis.call('EXPIRE', key.erasure(tenant, id), ttl)
+return 1

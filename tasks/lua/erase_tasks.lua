@@ -1,0 +1,60 @@
+-- Ends tasks of a case whatever they are doing, and forgets them with everything that points to them. A worker that runs
+-- one is told to stop; what it writes after this is refused, for there is no record any more.
+-- ARGV: tenant, case, then the ids
+-- Returns how many were erased.
+
+local tenant, case, erased = ARGV[1], ARGV[2], 0
+
+local function take_out(task)
+  if task.status == 'running' and task.awaiting == '' then
+    settle(task, task.worker)
+    redis.call('PUBLISH', key.control(), 'cancel ' .. task.id .. ' ' .. task.run)
+    return
+  end
+  if task.parent ~= '' and redis.call('LREM', key.held(task.parent), 1, task.id) == 1 then return end
+  undelay(task)
+  redis.call('LREM', key.lane(task.lane), 1, task.id)
+  redis.call('HDEL', key.messages(task.lane), task.id)
+end
+
+-- Those who watch hear of the end; the log that late comers read has nothing of it.
+local function stop(task)
+  take_out(task)
+  finish(task, 'cancelled', 0)
+  publish(task, next_seq(), 'cancelled', attempt_json(task))
+end
+
+-- A number in the log of a task is that of its event among those of the tenant.
+local function forget_events(task)
+  for seq in string.gmatch('\n' .. task.log, '\n(%d+) ') do
+    redis.call('XDEL', key.recent(tenant), seq .. '-0')
+  end
+end
+
+-- A key that was used for other tasks too still stands for those.
+local function forget_idempotency(task)
+  local digest = redis.call('HGET', key.task(task.id), 'idem')
+  if not digest then return end
+  local known = key.idempotency(tenant, digest)
+  if redis.call('HGET', known, 'ids') == task.id then redis.call('DEL', known) end
+end
+
+local function erase(task)
+  if not FINAL[task.status] then stop(task) end
+  forget_events(task)
+  forget_idempotency(task)
+  forget_record(task)
+  redis.call('ZREM', key.expiring(), task.id)
+end
+
+for i = 3, #ARGV do
+  local task = load(ARGV[i])
+  if not task then
+    redis.call('ZREM', key.by_case(tenant, case), ARGV[i])
+  elseif task.tenant == tenant and task.case == case then
+    erase(task)
+    erased = erased + 1
+  end
+end
+redis.call('HINCRBY', key.erasure(tenant, case), 'tasks', erased)
+return erased
