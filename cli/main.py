@@ -90,7 +90,7 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
         action="append",
         dest="scopes",
         metavar="SCOPE",
-        help="a right of the key; repeat it for several (tasks:read and tasks:write)",
+        help="a right of the key; repeat it for several (tasks:read, tasks:write and tasks:payload)",
     )
     create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="let it expire (never)")
     shown = actions.add_parser("list", help="show all keys, without their secrets")

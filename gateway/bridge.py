@@ -77,6 +77,14 @@ class Frame:
     def for_case(self) -> bytes:
         return encode(self.event, case_event_name(self.event))
 
+    @cached_property
+    def for_task_without_payload(self) -> bytes:
+        return encode(self.event, self.event.event, with_payload=False)
+
+    @cached_property
+    def for_case_without_payload(self) -> bytes:
+        return encode(self.event, case_event_name(self.event), with_payload=False)
+
 
 NEWS: Final = _Signal()
 """Something happened; what it was, the watcher looks up by itself."""

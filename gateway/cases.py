@@ -13,7 +13,7 @@ from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import CaseRequest, HoldRequest, case_id_of, query_number, read
 from gateway.services import Services, services
-from tasks.api_keys import Identity
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.cases import Case
 from tasks.clock import rfc3339
 from tasks.errors import NotFound
@@ -32,10 +32,13 @@ async def put(request: Request, identity: Identity) -> Response:
     is_new = await known.cases.find(identity.tenant, case_id) is None
     case = await known.cases.put(identity.tenant, case_id, wanted.conversation_history, wanted.metadata)
     headers = {"Location": f"/api/cases/{case_id}"} if is_new else None
-    return Json(await _shown(known, identity.tenant, case), 201 if is_new else 200, headers)
+    told: dict[str, Any] = {"case_id": case_id, "updated_at": rfc3339(case.updated_ms)}
+    if identity.sees_payload:
+        told = await _shown(known, identity.tenant, case)
+    return Json(told, 201 if is_new else 200, headers)
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def get(request: Request, identity: Identity) -> Response:
     known = services(request)
     case = await known.cases.get(identity.tenant, case_id_of(request))

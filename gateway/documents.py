@@ -22,7 +22,7 @@ from gateway.methods import resource
 from gateway.problems import invalid
 from gateway.requests import CASE_ID, bounded
 from gateway.services import Services, services
-from tasks.api_keys import Identity
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import document_place, text_place
 from tasks.cases import Document, new_document, text_about
 from tasks.errors import InvalidInput, NotFound
@@ -128,12 +128,12 @@ async def _document(request: Request, identity: Identity) -> Document:
     return await services(request).cases.document(identity.tenant, request.path_params["document_id"])
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def get(request: Request, identity: Identity) -> Response:
     return Json((await _document(request, identity)).as_json())
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def content(request: Request, identity: Identity) -> Response:
     """The bytes, always as a download: a hostile HTML document must not run on the service's origin."""
     document = await _document(request, identity)
@@ -150,7 +150,7 @@ async def content(request: Request, identity: Identity) -> Response:
     return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def text(request: Request, identity: Identity) -> Response:
     """The text that an analysis read out of the document."""
     document = await _document(request, identity)

@@ -38,7 +38,7 @@ class Stream:
     channel: str
     load: Load
     encode: Encode
-    look_up: LookUp
+    look_up: LookUp | None
     ends: bool = False
 
     async def chunks(self, bridge: Bridge, last_seq: int) -> AsyncIterator[bytes]:
@@ -49,7 +49,8 @@ class Stream:
                 if frame is None:
                     yield KEEP_ALIVE
                     continue
-                await frame.complete(self.look_up)
+                if self.look_up is not None:
+                    await frame.complete(self.look_up)
                 yield self.encode(frame)
                 if self.ends and frame.event.final and await self._is_over(told.seq):
                     yield END
@@ -120,7 +121,7 @@ async def task_events(request: Request, identity: Identity) -> Response:
         return Response(status_code=204)
     known = services(request)
     channel = known.bridge.keys.of("task_events", id=task.task_id)
-    stream = Stream(channel, _log_of_task(known, task.task_id), _for_task, known.reader.task, ends=True)
+    stream = Stream(channel, _log_of_task(known, task.task_id), *_FOR_TASK.for_(known, identity), ends=True)
     return EventStream(stream.chunks(known.bridge, last_seq))
 
 
@@ -137,7 +138,7 @@ async def case_events(request: Request, identity: Identity) -> Response:
     case_id = case_id_of(request)
     known = services(request)
     channel = known.bridge.keys.of("case_events", tenant=identity.tenant, case=case_id)
-    stream = Stream(channel, _log_of_case(known, identity.tenant, case_id), _for_case, known.reader.task)
+    stream = Stream(channel, _log_of_case(known, identity.tenant, case_id), *_FOR_CASE.for_(known, identity))
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 
@@ -159,7 +160,7 @@ async def tenant_events(request: Request, identity: Identity) -> Response:
         raise HTTPException(403, "The token lacks the scope ops:read.")
     tenant = "*" if everyone else identity.tenant
     channel = known.bridge.keys.of("tenant_events", tenant=tenant)
-    stream = Stream(channel, _log_of_tenant(known, tenant), _for_task, known.reader.task)
+    stream = Stream(channel, _log_of_tenant(known, tenant), *_FOR_TASK.for_(known, identity))
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 
@@ -171,12 +172,22 @@ def _log_of_tenant(known: Services, tenant: str) -> Load:
     return load
 
 
-def _for_task(frame: Frame) -> bytes:
-    return frame.for_task
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How events are written, for who may see payloads and for who may not."""
+
+    whole: Encode
+    without_payload: Encode
+
+    def for_(self, known: Services, identity: Identity) -> tuple[Encode, LookUp | None]:
+        """How this client's are written, and where their results are looked up."""
+        if identity.sees_payload:
+            return self.whole, known.reader.task
+        return self.without_payload, None
 
 
-def _for_case(frame: Frame) -> bytes:
-    return frame.for_case
+_FOR_TASK = _Form(lambda frame: frame.for_task, lambda frame: frame.for_task_without_payload)
+_FOR_CASE = _Form(lambda frame: frame.for_case, lambda frame: frame.for_case_without_payload)
 
 
 def _last_seq(request: Request) -> int:

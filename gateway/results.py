@@ -28,7 +28,7 @@ from gateway.requests import query_flag, query_number, task_of
 from gateway.services import Services, services
 from gateway.sse import KEEP_ALIVE_S, EventStream
 from gateway.tasks import read_large
-from tasks.api_keys import Identity
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.catalog import BATCH
 from tasks.errors import NotFound, Unavailable
 from tasks.lifecycle import State
@@ -45,7 +45,7 @@ HEADERS = {
 }
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def results(request: Request, identity: Identity) -> Response:
     """`?after=` so many lines (those that the client has), `?follow=false` for what there is just now."""
     after = query_number(request, "after", 0, CASES_AT_MOST, least=0)

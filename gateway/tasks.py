@@ -29,7 +29,7 @@ from gateway.requests import (
     task_of,
 )
 from gateway.services import Services, services
-from tasks.api_keys import Identity
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import EMBEDDINGS_FILE, result_place
 from tasks.catalog import BATCH, TaskSpec
 from tasks.clock import now_ms
@@ -50,8 +50,11 @@ def links(task_id: str, task_name: str = "") -> dict[str, str]:
     return {"self": self, "events": f"{self}/events", "result": f"{self}/result", "cancel": self, **of_batch}
 
 
-def shown(task: Task) -> dict[str, Any]:
-    """The record with its links. A large result is read at `result_url`."""
+def shown(task: Task, identity: Identity) -> dict[str, Any]:
+    """The record with its links. A large result is read at `result_url`. Without the scope for payloads, neither is
+    there."""
+    if not identity.sees_payload:
+        return {**task.as_json(), "result": None, "result_url": None, "links": links(task.task_id, task.name)}
     is_large = task.status is State.SUCCEEDED and task.result_place is not None
     url = f"/api/tasks/{task.task_id}/result" if is_large else None
     return {**task.as_json(), "result_url": url, "links": links(task.task_id, task.name)}
@@ -72,7 +75,7 @@ async def queue(request: Request, identity: Identity) -> Response:
     if wait_s:
         ended = await wait_for_end(known, task_id, identity.tenant, wait_s)
         if ended is not None:
-            return Json(shown(ended), 200, {"Preference-Applied": f"wait={wait_s}", **replayed})
+            return Json(shown(ended, identity), 200, {"Preference-Applied": f"wait={wait_s}", **replayed})
     if submitted.replayed:
         first = await known.tasks.get_task_status(task_id, tenant=identity.tenant)
         return _accepted(task_id, task.name, first.status, 200, replayed)
@@ -128,10 +131,10 @@ async def _until_final(known: Services, task_id: str) -> None:
 
 @needs("tasks:read")
 async def get(request: Request, identity: Identity) -> Response:
-    return Json(shown(await task_of(request, identity)))
+    return Json(shown(await task_of(request, identity), identity))
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def result(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     if not task.status.final:
@@ -153,7 +156,7 @@ async def read_large(known: Services, task: Task, place: str) -> bytes:
     return await run_in_threadpool(b"".join, pieces)
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def embeddings(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     known, place = services(request), result_place(task.tenant, task.task_id, EMBEDDINGS_FILE)
@@ -172,7 +175,7 @@ async def log(request: Request, identity: Identity) -> Response:
 async def page(request: Request, identity: Identity) -> Response:
     found = await services(request).reader.page(_filter(request, identity.tenant))
     cursor = None if found.next_seq is None else _cursor(found.next_seq)
-    return Json({"tasks": [shown(task) for task in found.tasks], "next_cursor": cursor})
+    return Json({"tasks": [shown(task, identity) for task in found.tasks], "next_cursor": cursor})
 
 
 def _filter(request: Request, tenant: str) -> TaskFilter:
@@ -235,7 +238,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
     task_id = request.path_params["task_id"]
     verdict = await services(request).tasks.cancel_task(task_id, tenant=identity.tenant)
     task = await task_of(request, identity)
-    return Json(shown(task), 200 if verdict == "cancelled" else 202)
+    return Json(shown(task, identity), 200 if verdict == "cancelled" else 202)
 
 
 @needs("tasks:write")

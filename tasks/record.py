@@ -277,8 +277,8 @@ class Event:
     def final(self) -> bool:
         return self.status.final
 
-    def as_json(self) -> dict[str, Any]:
-        """The data of the SSE event."""
+    def as_json(self, *, with_payload: bool = True) -> dict[str, Any]:
+        """The data of the SSE event; without the result for who may not see it."""
         finished = self.event == State.SUCCEEDED
         shown: dict[str, Any] = {
             "task_id": self.task_id,
@@ -291,8 +291,8 @@ class Event:
             "at": rfc3339(self.at_ms),
         }
         if finished:
-            shown["result"] = self.result
-            if self.extra.get("large"):
+            shown["result"] = self.result if with_payload else None
+            if with_payload and self.extra.get("large"):
                 shown["result_url"] = f"/api/tasks/{self.task_id}/result"
         if self.error is not None:
             shown["error"] = error_as_json(self.error)
