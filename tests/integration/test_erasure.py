@@ -26,6 +26,7 @@ from tasks.settings import Settings
 from tasks.submission import Order, check
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, a_triage
+from tests.stored import dumped
 
 MARKER = "Quimera-7714"
 KEYS = Keys("despacho")
@@ -50,20 +51,6 @@ def erase(api: Client, case_id: str = "case-1") -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     receipt: dict[str, Any] = answer.json()
     return receipt
-
-
-def dumped(client: redis.Redis) -> bytes:
-    """Every key with all that it holds, as text."""
-    readers = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"list": lambda name: client.lrange(name, 0, -1),
-        b"set": client.smembers,
-        b"zset": lambda name: client.zrange(name, 0, -1, withscores=True),
-        b"stream": client.xrange,
-    }
-    found = [(name, readers[client.type(name)](name)) for name in client.scan_iter(count=1_000)]  # type: ignore
-    return repr(found).encode()
 
 
 def files_of(settings: Settings) -> list[Path]:
