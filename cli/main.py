@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, flags) in COMMANDS.items():
         _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
+    _add_master_key(commands.add_parser("master-key", help="put the keys of cases under a new master key"))
+    _add_receipt(commands.add_parser("verify-receipt", help="check the receipt of an erasure"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
     return top
@@ -98,6 +100,19 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     revoke.add_argument("key_id", help="the id that `list` shows")
     for action in (create, shown, revoke):
         _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_master_key(master_key: argparse.ArgumentParser) -> None:
+    actions = master_key.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="print a new master key")
+    rewrap = actions.add_parser("rewrap", help="put the keys of all cases under the first of the keys that are set")
+    for action in (new, rewrap):
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_receipt(receipt: argparse.ArgumentParser) -> None:
+    receipt.add_argument("receipt", metavar="RECEIPT.json", help="what the erasure answered with")
+    _add_flags(receipt, ("data_dir",))
 
 
 def _add_doctor(doctor: argparse.ArgumentParser) -> None:
@@ -134,6 +149,14 @@ def _run(given: argparse.Namespace) -> int:
         from cli.doctor import doctor
 
         return doctor(given, settings)
+    if given.command == "master-key":
+        from cli.privacy import master_key
+
+        return master_key(given, settings)
+    if given.command == "verify-receipt":
+        from cli.privacy import verify_receipt
+
+        return verify_receipt(given, settings)
     if given.command == "evaluate":
         from cli.evaluate import evaluate
 

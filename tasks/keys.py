@@ -62,6 +62,7 @@ KEYS: tuple[Key, ...] = (
         "ledger, cases",
         "TTL: case_retention, and no shorter than tasks",
     ),
+    Key("master_key_id", "master_key_id", "string", "master_key", "one id"),
     Key("case_hold", "case_hold:{tenant}:{case}", "hash", "erasure", "10,000 a tenant"),
     Key("case_holds", "case_holds:{tenant}", "set", "erasure", "10,000 members"),
     Key("erasure", "erasure:{tenant}:{case}", "hash", "erasure", "TTL: 30 days"),

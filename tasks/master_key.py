@@ -12,12 +12,18 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import cast
+
+import redis
 
 from tasks.errors import SettingsError
-from tasks.sealing import SECRET_BYTES, MasterKey, Vault
+from tasks.keys import Keys
+from tasks.redis_faults import redis_faults
+from tasks.sealing import SECRET_BYTES, MasterKey, SealBroken, Vault
 from tasks.settings import PREFIX, Settings
 
 FILE_NAME = "master.key"
+SCANNED_AT_ONCE = 500
 _REMEDY = "A master key is 32 random bytes in base64: make one with `openssl rand -base64 32`."
 
 
@@ -32,6 +38,49 @@ def load_vault(settings: Settings) -> Vault:
     if not keys:
         raise SettingsError(f"{source} holds no key. {_REMEDY}")
     return Vault(keys)
+
+
+def check_master_key(client: redis.Redis, settings: Settings) -> None:
+    """Make sure that what lies in this Redis lies under a master key of ours; the first process to come says which
+    one that is. A process with another key would seal what nobody else can read.
+
+    Raises `SettingsError` and `Unavailable`."""
+    vault, name = load_vault(settings), Keys(settings.namespace).of("master_key_id")
+    ours = vault.master.key_id.hex()
+    with redis_faults():
+        client.set(name, ours, nx=True)
+        used = cast(bytes, client.get(name)).decode()
+    if not vault.is_master(bytes.fromhex(used)):
+        raise SettingsError(
+            f"this Redis holds what was sealed under the master key {used}, and ours is {ours}. Name the other one "
+            f"with {PREFIX}MASTER_KEY or {PREFIX}MASTER_KEY_FILE, or copy {FILE_NAME} from where it was made."
+        )
+    if used != ours:
+        with redis_faults():
+            client.set(name, ours)
+
+
+def rewrap_all(client: redis.Redis, settings: Settings) -> int:
+    """Put the keys of all cases under the present master key; returns how many lay under an older one.
+
+    Raises `SettingsError` where one lies under a master key that isn't named, and `Unavailable`."""
+    vault, keys, moved = load_vault(settings), Keys(settings.namespace), 0
+    prefix = keys.of("case_key", tenant="", case="")[:-1]
+    with redis_faults():
+        for name in client.scan_iter(match=f"{prefix}*", count=SCANNED_AT_ONCE):
+            tenant, _, case_id = cast(bytes, name).decode().removeprefix(prefix).partition(":")
+            moved += _rewrap(client, cast(bytes, name), tenant, case_id, vault)
+    return moved
+
+
+def _rewrap(client: redis.Redis, name: bytes, tenant: str, case_id: str, vault: Vault) -> int:
+    wrapped = cast(bytes | None, client.get(name))
+    try:
+        fresh = None if wrapped is None else vault.rewrapped(wrapped, tenant, case_id)
+    except SealBroken:
+        raise SettingsError(f"the key of a case lies under a master key that is not named. {_NAME_ONE}") from None
+    # XX: a case that is erased meanwhile gets no key again.
+    return 0 if fresh is None else int(bool(client.set(name, fresh, xx=True, keepttl=True)))
 
 
 def new_master_key() -> str:
