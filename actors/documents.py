@@ -39,7 +39,7 @@ def part(report: Report, done: float, share: float) -> Report:
 def _analyze_one(
     run: Run, document_id: str, options: DocumentOptions, tools: Toolbox, report: Report
 ) -> AnalyzedDocument:
-    document = tools.cases.document(run.tenant, document_id)
+    document = find_document(run, document_id, tools)
     if document is None:
         return AnalyzedDocument(document_id=document_id, error="gone: there is no such document any more")
     try:
@@ -49,6 +49,15 @@ def _analyze_one(
     except FileNotFoundError:
         return AnalyzedDocument(document_id=document_id, error="gone: the document's bytes were deleted")
     return _keep_text(run, document, read, tools)
+
+
+def find_document(run: Run, document_id: str, tools: Toolbox) -> Document | None:
+    """The document, which may be of another case than the task is; `None` where there is none any more."""
+    document = tools.cases.document(run.tenant, document_id)
+    if document is None or document.case_id == run.started.case_id:
+        return document
+    is_noted = tools.ledger.note_about(run.task_id, run.tenant, document.case_id, document_id)
+    return document if is_noted else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from actors.documents import analyze_all
+from actors.documents import analyze_all, find_document
 from actors.engines import Report
 from actors.engines.embeddings.chunks import Read, read
 from actors.toolbox import Toolbox
@@ -150,7 +150,7 @@ def _document_text(run: Run, document_id: str, tools: Toolbox) -> str:
         (analysis,) = analyze_all(run, (document_id,), DocumentOptions(), tools, run.report)
         if analysis.text_url is None:
             raise DocumentGone(f"document {document_id} has no text: {analysis.error or 'it is empty'}")
-    document = tools.cases.document(run.tenant, document_id)
+    document = find_document(run, document_id, tools)
     key = None if document is None else tools.cases.keys.of(run.tenant, document.case_id)
     if document is None or key is None:
         raise DocumentGone(f"document {document_id} was deleted")

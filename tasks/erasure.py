@@ -21,7 +21,7 @@ from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput, NotFound, OnHold, Unavailable
 from tasks.keys import Keys
 from tasks.redis_faults import redis_faults
-from tasks.sealing import Vault
+from tasks.sealing import SealBroken, Vault
 from tasks.settings import Settings
 
 KNOWN_S = 30 * 86_400
@@ -86,18 +86,22 @@ class Erasure:
         raise Unavailable("new tasks of the case come all the time")
 
     async def _erase_tasks(self, tenant: str, case_id: str) -> None:
-        listed = self._keys.of("by_case", tenant=tenant, case=case_id)
-        while True:
-            with redis_faults():
-                members = await self._client.zrange(listed, 0, TASKS_AT_ONCE - 1)
-            if not members:
-                return
+        while members := await self._some_tasks(tenant, case_id):
             ids = [member.decode() for member in members]
             # Files first: a kill between the two leaves a record that is found again. And once more, because a run
             # may have written one meanwhile.
             await asyncio.to_thread(self._delete_results, tenant, ids)
             await self._call("erase_tasks", tenant, case_id, *ids)
             await asyncio.to_thread(self._delete_results, tenant, ids)
+
+    async def _some_tasks(self, tenant: str, case_id: str) -> list[bytes]:
+        """The next ones: the case's own, then those that have read its documents."""
+        of = self._keys.of
+        with redis_faults():
+            own: list[bytes] = await self._client.zrange(
+                of("by_case", tenant=tenant, case=case_id), 0, TASKS_AT_ONCE - 1
+            )
+            return own or await self._client.srandmember(of("about", tenant=tenant, case=case_id), TASKS_AT_ONCE)
 
     def _delete_results(self, tenant: str, task_ids: Sequence[str]) -> None:
         for task_id in task_ids:
@@ -154,9 +158,15 @@ class Erasure:
             raw = await self._client.hgetall(self._keys.of("case_hold", tenant=tenant, case=case_id))
         if not raw:
             return None
-        key = self._ring.opening((tenant, ""), _subject(case_id), raw[b"reason"])
-        reason = key.open(raw[b"reason"], *_about(tenant, case_id)).decode()
-        return Hold(reason, raw[b"by"].decode(), int(raw[b"at"]))
+        return Hold(self._reason(tenant, case_id, raw[b"reason"]), raw[b"by"].decode(), int(raw[b"at"]))
+
+    def _reason(self, tenant: str, case_id: str, sealed: bytes) -> str:
+        """Why; nothing where that was sealed under a master key that isn't there any more."""
+        try:
+            key = self._ring.opening((tenant, ""), _subject(case_id), sealed)
+            return key.open(sealed, *_about(tenant, case_id)).decode()
+        except SealBroken:
+            return ""
 
 
 def _subject(case_id: str) -> str:

@@ -63,6 +63,9 @@ KEYS: tuple[Key, ...] = (
         "TTL: case_retention, and no shorter than tasks",
     ),
     Key("master_key_id", "master_key_id", "string", "master_key", "one id"),
+    Key(
+        "about", "about:{tenant}:{case}", "set", "ledger", "TTL: that of the case's key; one member per foreign task"
+    ),
     Key("case_hold", "case_hold:{tenant}:{case}", "hash", "erasure", "10,000 a tenant"),
     Key("case_holds", "case_holds:{tenant}", "set", "erasure", "10,000 members"),
     Key("erasure", "erasure:{tenant}:{case}", "hash", "erasure", "TTL: 30 days"),

@@ -415,6 +415,14 @@ class Ledger:
         arguments = (tenant, case_id, version, model, vector, self._settings.case_retention_s)
         return bool(self._call("keep_vector", *arguments) == b"kept")
 
+    # ------------------------------------------------------------------------------------------ erasure
+
+    def note_about(self, task_id: str, tenant: str, case_id: str, document_id: str) -> bool:
+        """Have a task that reads a document of a case which isn't its own erased with that case; false where the
+        document is gone, or its case is being erased."""
+        ttl_s = key_ttl_s(self._settings)
+        return bool(self._call("note_about", task_id, tenant, case_id, document_id, ttl_s))
+
     # ------------------------------------------------------------------------------------------ reading
 
     def tasks(self, task_ids: Sequence[str]) -> list[Task]:

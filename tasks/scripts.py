@@ -46,6 +46,7 @@ NAMES = (
     "forget",
     "sweep",
     "keep_vector",
+    "note_about",
     "begin_erasure",
     "erase_tasks",
     "end_erasure",

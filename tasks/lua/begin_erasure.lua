@@ -5,7 +5,8 @@
 
 local tenant, id, ttl = unpack(ARGV)
 local erasure, case = key.erasure(tenant, id), key.case(tenant, id)
-local names = {case, key.case_key(tenant, id), key.case_documents(tenant, id), key.by_case(tenant, id)}
+local names = {case, key.case_key(tenant, id), key.case_documents(tenant, id), key.by_case(tenant, id),
+  key.about(tenant, id)}
 
 if redis.call('EXISTS', key.case_hold(tenant, id)) == 1 then return {'held'} end
 local known = redis.call('HMGET', erasure, 'began', 'receipt')

@@ -3,7 +3,8 @@
 -- Returns 1, or 0 where there is something to be erased again.
 
 local tenant, id, receipt, ttl = unpack(ARGV)
-if redis.call('EXISTS', key.by_case(tenant, id), key.case_documents(tenant, id)) > 0 then return 0 end
+local left = redis.call('EXISTS', key.by_case(tenant, id), key.case_documents(tenant, id), key.about(tenant, id))
+if left > 0 then return 0 end
 redis.call('HSET', key.erasure(tenant, id), 'receipt', receipt)
 redis.call('EXPIRE', key.erasure(tenant, id), ttl)
 return 1

@@ -1,4 +1,4 @@
--- Ends tasks of a case whatever they are doing, and forgets them with everything that points to them. A worker that runs
+-- Ends tasks of a case, and those that read its documents, whatever they are doing, and forgets them with everything that points to them. A worker that runs
 -- one is told to stop; what it writes after this is refused, for there is no record any more.
 -- ARGV: tenant, case, then the ids
 -- Returns how many were erased.
@@ -49,9 +49,10 @@ end
 
 for i = 3, #ARGV do
   local task = load(ARGV[i])
+  local reads_it = redis.call('SREM', key.about(tenant, case), ARGV[i]) == 1
   if not task then
     redis.call('ZREM', key.by_case(tenant, case), ARGV[i])
-  elseif task.tenant == tenant and task.case == case then
+  elseif task.tenant == tenant and (task.case == case or reads_it) then
     erase(task)
     erased = erased + 1
   end

@@ -24,6 +24,7 @@ local function last_with_documents()
   last(case, ttl)
   last(documents, ttl)
   last(case_key, key_ttl)
+  last(key.about(tenant, id), key_ttl)
   for _, document in ipairs(redis.call('SMEMBERS', documents)) do
     local name = key.document(tenant, document)
     local users = key.blob_users(tenant, redis.call('HGET', name, 'digest') or '')

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from actors import batch
+from actors import batch, documents
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import build_broker
@@ -257,6 +257,31 @@ def test_a_batch_that_waits_tells_nothing_of_a_case_that_was_erased(
     (failed,) = api.get("/api/tasks", params={"parent_id": batch_id, "status": "failed"}).json()["tasks"]
     assert failed["case_id"] == "case-1"
     assert failed["error"]["type"] == "CaseGone"
+
+
+def test_a_task_that_has_read_documents_of_the_case_goes_with_it(
+    api: Client, client: redis.Redis, settings: Settings
+) -> None:
+    document_id = upload(api, f"Procuração de {MARKER}.".encode())
+    broker = build_broker(settings)
+    declare(broker, Declared("documents.analyze_async", documents.analyze), Toolbox(broker.ledger, settings))
+    task_ids = [
+        api.submit("documents.analyze_async", args=[case_id, [document_id]], kwargs={})
+        for case_id in ("other", "case-1")
+    ]
+    worker = LaneWorker(broker, 1)
+    worker.start()
+    try:
+        for task_id in task_ids:
+            api.until(task_id, "succeeded")
+    finally:
+        worker.drain(0)
+    assert client.ttl(KEYS.of("about", tenant="acme", case="case-1")) > 0
+
+    assert erase(api)["counts"]["tasks"] == 2
+
+    assert all(api.get(f"/api/tasks/{task_id}").status_code == 404 for task_id in task_ids)
+    assert not Ledger(client, settings).note_about(task_ids[0], "acme", "case-1", document_id)
 
 
 def test_a_text_that_was_read_before_the_erasure_is_not_stored_after_it(
