@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from cli.logs import LINE
+from cli.logs import to_stderr
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -193,7 +193,7 @@ def _scheduler(settings: Settings) -> int:
 
 def _log_to_stderr(settings: Settings) -> None:
     """Where a container's logs are looked for; under `despacho up` it is the process's own file."""
-    logging.basicConfig(level=settings.log_level.upper(), format=LINE)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[to_stderr()])
 
 
 _RUNNERS = {"up": _up, "gateway": _gateway, "worker": _worker, "scheduler": _scheduler}

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, cast
 
 import redis
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 from redis.exceptions import LockError
 
@@ -34,7 +34,7 @@ from tasks.settings import Settings
 
 MOST_DOCUMENTS = 1_000
 GUARD_S = 30.0
-_CONVERSATION: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(Conversation)
+_CONVERSATION: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(Conversation, config=ConfigDict(hide_input_in_errors=True))
 _LATEST = b"latest:"
 
 

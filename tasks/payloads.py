@@ -69,7 +69,7 @@ Operation = Literal["triage", "documents", "embeddings"]
 class Frozen(BaseModel):
     """Base of all values here: immutable, and a field nobody knows is an error, never silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Turn(Frozen):

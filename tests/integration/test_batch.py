@@ -382,7 +382,7 @@ def test_no_more_cases_run_at_a_time_than_was_wished_for(api: Client, engines: S
     swift = {"max_retries": 1, "min_backoff_s": 0.001, "max_backoff_s": 0.002}
     cases = [*many(40, "espere"), *inline(**{f"r{number}": "falhe uma vez" for number in range(20)})]
     task_id = submit(api, cases, max_parallel=2, retry_config=swift)
-    wait_until(lambda: counts(api, task_id).get("running") == 2, "two cases run")
+    wait_until(lambda: engines.most_at_a_time == 2, "two cases run")
     engines.go_on.set()
 
     told = lines(api, task_id)
