@@ -7,10 +7,14 @@ never sees half a blob and a kill leaves at most a temporary file.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 CHUNK_BYTES = 256 << 10
@@ -59,6 +63,15 @@ class FolderBlobs:
     def exists(self, place: str) -> bool:
         return self.path(place).is_file()
 
+    def some_old(self, folder: str, older_than_s: float, most: int) -> Iterator[str]:
+        """The places of some blobs below a folder that were written so long ago, picked at random: whoever looks
+        again and again sees all of them."""
+        latest = time.time() - older_than_s
+        for path in islice(_shuffled_files(self.path(folder)), most):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < latest:
+                    yield path.relative_to(self.root).as_posix()
+
     def delete(self, place: str) -> None:
         """Forget a blob; one that is gone already is no error."""
         self.path(place).unlink(missing_ok=True)
@@ -66,6 +79,20 @@ class FolderBlobs:
     def delete_folder(self, place: str) -> None:
         """Forget every blob below a place."""
         shutil.rmtree(self.path(place), ignore_errors=True)
+
+
+def _shuffled_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, each folder's in an order of its own, temporary ones left out."""
+    try:
+        inside = list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    random.shuffle(inside)
+    for path in inside:
+        if path.is_dir():
+            yield from _shuffled_files(path)
+        elif _SEGMENT.match(path.name):
+            yield path
 
 
 def document_place(tenant: str, digest: str) -> str:

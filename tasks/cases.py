@@ -244,6 +244,34 @@ class CaseFile:
         self.keys.ask(ring.unknown(_sealed_of_document(tenant, raw)))
         return parse_document(tenant, document_id, raw, ring)
 
+    def delete_unneeded(self, place: str, blobs: FolderBlobs) -> None:
+        """Delete a blob of documents or texts where no document is left that it belongs to."""
+        kind, tenant, *_, name = place.split("/")
+        if kind == "texts":
+            if not self._exists("document", tenant=tenant, id=name.removesuffix(".txt")):
+                blobs.delete(place)
+        elif not self._exists("blob_users", tenant=tenant, digest=name):
+            self._delete_unguarded_bytes(place, tenant, name, blobs)
+
+    def _delete_unguarded_bytes(self, place: str, tenant: str, digest: str, blobs: FolderBlobs) -> None:
+        """Unless somebody uploads the same bytes just now."""
+        guard = self._client.lock(
+            self._keys.of("blob_guard", tenant=tenant, digest=digest), timeout=GUARD_S, blocking=False
+        )
+        with redis_faults():
+            if not guard.acquire():
+                return
+            try:
+                if not self._exists("blob_users", tenant=tenant, digest=digest):
+                    blobs.delete(place)
+            finally:
+                with suppress(LockError):
+                    guard.release()
+
+    def _exists(self, key: str, **fields: str) -> bool:
+        with redis_faults():
+            return bool(self._client.exists(self._keys.of(key, **fields)))
+
     def document_ids(self, tenant: str, case_id: str) -> tuple[str, ...]:
         """The documents of a case, oldest first (their ids sort by time)."""
         with redis_faults():

@@ -12,8 +12,13 @@ redis.call('HSET', document, 'case', id, 'digest', digest, 'created', created, '
 redis.call('SADD', users, document_id)
 redis.call('SADD', key.case_documents(tenant, id), document_id)
 touch(tenant, id, ttl, document, key.case_documents(tenant, id), key.case(tenant, id))
--- Another case's hold on the same bytes stays.
-if redis.call('SCARD', users) == 1 then redis.call('EXPIRE', users, ttl) end
-redis.call('EXPIRE', users, ttl, 'XX')
+-- Who uses the bytes lasts as long as any of them; another case's hold on the same bytes stays.
+if redis.call('EXISTS', key.case_hold(tenant, id)) == 1 then
+  redis.call('PERSIST', users)
+elseif redis.call('SCARD', users) == 1 then
+  redis.call('EXPIRE', users, ttl)
+else
+  redis.call('EXPIRE', users, ttl, 'XX')
+end
 redis.call('EXPIRE', key.case_vectors(tenant), ttl)
 return {'kept'}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
@@ -10,12 +11,12 @@ from typing import Any
 import pytest
 import redis
 
-from actors import batch, documents
+from actors import batch, documents, upkeep
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
-from tasks.blobs import results_folder
+from tasks.blobs import results_folder, text_place
 from tasks.erasure import is_genuine
 from tasks.errors import CaseRekeyed
 from tasks.keys import Keys
@@ -25,7 +26,7 @@ from tasks.payloads import TriageResult
 from tasks.settings import Settings
 from tasks.submission import Order, check
 from tests.conftest import wait_until
-from tests.integration.conftest import Client, a_triage
+from tests.integration.conftest import Client, Gateway, a_triage
 from tests.stored import dumped
 
 MARKER = "Quimera-7714"
@@ -282,6 +283,41 @@ def test_a_task_that_has_read_documents_of_the_case_goes_with_it(
 
     assert all(api.get(f"/api/tasks/{task_id}").status_code == 404 for task_id in task_ids)
     assert not Ledger(client, settings).note_about(task_ids[0], "acme", "case-1", document_id)
+
+
+def test_every_gateway_forgets_the_key_of_a_case_that_is_erased_elsewhere(
+    api: Client, gateway: Gateway, client: redis.Redis, settings: Settings
+) -> None:
+    put(api)
+    ring = gateway.app.state.services.tasks.ring
+    assert ring.known(("acme", "case-1")) is not None
+
+    Ledger(client, settings)._call("begin_erasure", "acme", "case-1", 60)
+
+    wait_until(lambda: ring.known(("acme", "case-1")) is None, "the gateway has heard of it")
+
+
+def test_the_files_of_a_case_that_has_expired_are_swept_away(
+    api: Client, client: redis.Redis, settings: Settings
+) -> None:
+    kept = upload(api, b"fica", "case-2")
+    gone = upload(api, b"vai")
+    tools = Toolbox(Ledger(client, settings), settings)
+    for document_id in (kept, gone):
+        tools.blobs.write(text_place("acme", document_id), [b"texto"])
+    for path in files_of(settings):
+        os.utime(path, (0, 0))
+    upload(api, b"acaba de chegar", "case-3")
+    digest = client.hget(KEYS.of("document", tenant="acme", id=gone), "digest")
+    assert digest is not None
+    client.delete(KEYS.of("document", tenant="acme", id=gone))
+    client.delete(KEYS.of("blob_users", tenant="acme", digest=digest.decode()))
+
+    upkeep._delete_unneeded(tools)
+
+    assert api.get(f"/api/documents/{kept}/content").content == b"fica"
+    assert len(files_of(settings)) == 3
+    assert not tools.blobs.exists(text_place("acme", gone))
 
 
 def test_a_text_that_was_read_before_the_erasure_is_not_stored_after_it(
