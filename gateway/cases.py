@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import CaseRequest, HoldRequest, case_id_of, query_number, read
@@ -64,7 +64,7 @@ async def delete(request: Request, identity: Identity) -> Response:
     case_id = case_id_of(request)
     known = services(request)
     # Finished also where the caller goes.
-    erasing = asyncio.ensure_future(known.erasure.erase(identity.tenant, case_id))
+    erasing = asyncio.ensure_future(known.erasure.erase(identity.tenant, case_id, by(request, identity)))
     receipt = await asyncio.shield(erasing)
     known.similar.forget(identity.tenant, case_id)
     return Json(receipt)
@@ -74,7 +74,8 @@ async def delete(request: Request, identity: Identity) -> Response:
 async def hold(request: Request, identity: Identity) -> Response:
     """Keep a case of the token's tenant from being erased and from expiring."""
     wanted = await read(request, HoldRequest)
-    kept = await services(request).erasure.hold(identity.tenant, case_id_of(request), wanted.reason, identity.key_id)
+    who = by(request, identity)
+    kept = await services(request).erasure.hold(identity.tenant, case_id_of(request), wanted.reason, who)
     return Json(kept.as_json())
 
 
@@ -90,7 +91,7 @@ async def get_hold(request: Request, identity: Identity) -> Response:
 @needs("ops:write")
 async def release(request: Request, identity: Identity) -> Response:
     """Let a case be erased and expire again."""
-    await services(request).erasure.release(identity.tenant, case_id_of(request))
+    await services(request).erasure.release(identity.tenant, case_id_of(request), by(request, identity))
     return Response(status_code=204)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.audit import LOCAL, By
 from tasks.blobs import FolderBlobs, results_folder, text_place
 from tasks.case_keys import Keyring, key_ttl_s
 from tasks.cases import CaseStore
@@ -62,11 +63,12 @@ class Erasure:
 
     # ------------------------------------------------------------------------------------------- erasing
 
-    async def erase(self, tenant: str, case_id: str) -> dict[str, Any]:
+    async def erase(self, tenant: str, case_id: str, by: By = LOCAL) -> dict[str, Any]:
         """Erase everything of a case and return the receipt; that of the last time, where nothing came since.
 
         Raises `NotFound`, and `OnHold` where a hold keeps the case."""
-        verdict, *receipt = await self._call("begin_erasure", tenant, case_id, KNOWN_S)
+        line = by.line("case.delete")
+        verdict, *receipt = await self._call("begin_erasure", tenant, case_id, KNOWN_S, line)
         if verdict == b"gone":
             raise NotFound("there is no such case")
         if verdict == b"held":
@@ -74,14 +76,14 @@ class Erasure:
         if verdict == b"done":
             return dict(json.loads(receipt[0]))
         self._ring.forget((tenant, case_id))
-        return await self._until_all_is_gone(tenant, case_id)
+        return await self._until_all_is_gone(tenant, case_id, line)
 
-    async def _until_all_is_gone(self, tenant: str, case_id: str) -> dict[str, Any]:
+    async def _until_all_is_gone(self, tenant: str, case_id: str, line: str) -> dict[str, Any]:
         for _ in range(ROUNDS_AT_MOST):
             await self._erase_tasks(tenant, case_id)
             await self._erase_documents(tenant, case_id)
             receipt = await self._receipt(tenant, case_id)
-            if await self._call("end_erasure", tenant, case_id, json.dumps(receipt), KNOWN_S):
+            if await self._call("end_erasure", tenant, case_id, json.dumps(receipt), KNOWN_S, line):
                 return receipt
         raise Unavailable("new tasks of the case come all the time")
 
@@ -129,11 +131,11 @@ class Erasure:
 
     # -------------------------------------------------------------------------------------------- holding
 
-    async def hold(self, tenant: str, case_id: str, reason: str, by: str) -> Hold:
+    async def hold(self, tenant: str, case_id: str, reason: str, by: By) -> Hold:
         """Keep a case from being erased and from expiring, until it is released. Raises `NotFound` and
         `InvalidInput` where too many are held."""
         sealed = self._ring.vault.task_key(tenant, _subject(case_id)).seal(reason.encode(), *_about(tenant, case_id))
-        verdict = await self._hold(tenant, case_id, sealed, by)
+        verdict = await self._hold(tenant, case_id, sealed, by.actor, by.line("case.hold"))
         if verdict == b"gone":
             raise NotFound("there is no such case")
         if verdict == b"full":
@@ -143,14 +145,14 @@ class Erasure:
             raise NotFound("the hold was released meanwhile")
         return found
 
-    async def release(self, tenant: str, case_id: str) -> None:
+    async def release(self, tenant: str, case_id: str, by: By = LOCAL) -> None:
         """End the hold; the case's time of retention begins anew. Raises `NotFound`."""
-        if await self._hold(tenant, case_id, b"", "") == b"gone":
+        if await self._hold(tenant, case_id, b"", "", by.line("case.release")) == b"gone":
             raise NotFound("the case is not on hold")
 
-    async def _hold(self, tenant: str, case_id: str, reason: bytes, by: str) -> Any:
+    async def _hold(self, tenant: str, case_id: str, reason: bytes, by: str, line: str) -> Any:
         times = (self._settings.case_retention_s, key_ttl_s(self._settings))
-        return await self._call("hold_case", tenant, case_id, reason, by, *times, HOLDS_AT_MOST)
+        return await self._call("hold_case", tenant, case_id, reason, by, *times, HOLDS_AT_MOST, line)
 
     async def held(self, tenant: str, case_id: str) -> Hold | None:
         """The hold on a case; `None` where there is none."""

@@ -1,9 +1,9 @@
 -- Keeps a case from being erased and from expiring, or lets it go again.
 -- ARGV: tenant, case, reason (sealed) or '' (the hold ends), by whom, TTL of the case in s, TTL of its key in s, how many
---       cases of a tenant may be on hold
+--       cases of a tenant may be on hold, audit line or ''
 -- Returns 'held', 'released', 'gone' where there is no such case or no hold, 'full'.
 
-local tenant, id, reason, by, ttl, key_ttl, most = unpack(ARGV)
+local tenant, id, reason, by, ttl, key_ttl, most, line = unpack(ARGV)
 local hold, holds, documents = key.case_hold(tenant, id), key.case_holds(tenant), key.case_documents(tenant, id)
 local case, case_key, of_case = key.case(tenant, id), key.case_key(tenant, id), key.by_case(tenant, id)
 
@@ -37,6 +37,7 @@ if reason == '' then
   if redis.call('DEL', hold) == 0 then return 'gone' end
   redis.call('SREM', holds, id)
   last_with_documents()
+  note(tenant, line, 'released', id)
   return 'released'
 end
 if redis.call('EXISTS', case, case_key, documents, of_case) == 0 then return 'gone' end
@@ -46,4 +47,5 @@ if redis.call('SISMEMBER', holds, id) == 0 and redis.call('SCARD', holds) >= ton
 redis.call('HSET', hold, 'reason', reason, 'by', by, 'at', whole(now()))
 redis.call('SADD', holds, id)
 last_with_documents()
+note(tenant, line, 'held', id)
 return 'held'

@@ -25,6 +25,7 @@ from tasks.master_key import load_vault
 from tasks.payloads import TriageResult
 from tasks.settings import Settings
 from tasks.submission import Order, check
+from tasks.webhooks import Webhooks
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway, a_triage
 from tests.stored import dumped
@@ -183,7 +184,7 @@ def test_an_erasure_that_was_interrupted_is_finished_by_the_next_call(
     upload(api, b"texto")
     api.submit(kwargs={})
     ledger = Ledger(client, settings)
-    assert ledger._call("begin_erasure", "acme", "case-1", 60) == [b"begun"]
+    assert ledger._call("begin_erasure", "acme", "case-1", 60, "") == [b"begun"]
     assert api.put("/api/cases/case-1/hold", json={"reason": "tarde"}).status_code == 404
 
     receipt = erase(api)
@@ -292,7 +293,7 @@ def test_every_gateway_forgets_the_key_of_a_case_that_is_erased_elsewhere(
     ring = gateway.app.state.services.tasks.ring
     assert ring.known(("acme", "case-1")) is not None
 
-    Ledger(client, settings)._call("begin_erasure", "acme", "case-1", 60)
+    Ledger(client, settings)._call("begin_erasure", "acme", "case-1", 60, "")
 
     wait_until(lambda: ring.known(("acme", "case-1")) is None, "the gateway has heard of it")
 
@@ -345,6 +346,31 @@ def test_two_processes_that_make_a_key_at_once_agree_on_one(client: redis.Redis,
     started = ledgers[0].fetch(Appetite("w", ledgers[0].catalog.queues, 10))
 
     assert sorted(run.payload["user_message"] for run in started) == [f"{MARKER} 0", f"{MARKER} 1"]
+
+
+def test_webhooks_of_the_case_go_with_it_whatever_became_of_them(
+    api: Client, client: redis.Redis, settings: Settings
+) -> None:
+    Webhooks(client, settings).make_secret("acme")
+    url = f"https://93.184.216.34/{MARKER}"
+    for _ in range(4):
+        task_id = api.submit(kwargs={"user_message": MARKER}, callback_url=url, countdown=60)
+        api.delete(f"/api/tasks/{task_id}")
+    other = api.submit(args=["case-2"], callback_url=url, countdown=60)
+    api.delete(f"/api/tasks/{other}")
+    api.submit(kwargs={"user_message": MARKER}, callback_url=url, countdown=60)
+    ledger = Ledger(client, settings)
+    done, failed, _ = ledger.fetch(Appetite("w@host#1", ("webhooks",), 3))
+    ledger.succeed(done.hold, "{}")
+    ledger.fail(failed.hold, {"type": "WebhookFailed", "message": "http 500"})
+
+    erase(api)
+
+    (left,) = client.zrange(KEYS.of("by_name", tenant="system", task_name="webhooks.deliver"), 0, -1)
+    named = client.hget(KEYS.of("task", id=other), "deliveries")
+    assert left == named
+    assert dumped(client).count(MARKER.encode()) == 2
+    assert api.get(f"/api/tasks/{other}/log").json()["events"][-1]["event"] == "webhook_queued"
 
 
 # ------------------------------------------------------------------------------------------------ holding
