@@ -21,7 +21,8 @@ def master_key(given: argparse.Namespace, settings: Settings) -> int:
     """Print a new key, or put the keys of all cases under the first one that is set. Returns 0. Raises
     `SettingsError` if no server answers, or a key is missing."""
     from tasks.connection import connect
-    from tasks.master_key import new_master_key, rewrap_all
+    from tasks.master_key import load_vault, new_master_key, rewrap_all
+    from tasks.webhooks import Webhooks
 
     if given.action == "new":
         print(new_master_key())
@@ -30,6 +31,8 @@ def master_key(given: argparse.Namespace, settings: Settings) -> int:
     check_reachable(server)
     with connect(server) as client:
         print(f"{rewrap_all(client, server)} keys of cases were put under the present master key.")
+        if moved := Webhooks(client, server, load_vault(server)).reseal():
+            print(f"{moved} secrets of webhooks were, too.")
     return 0
 
 

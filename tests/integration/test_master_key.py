@@ -17,7 +17,9 @@ from tasks.master_key import check_master_key, load_vault, new_master_key, rewra
 from tasks.sealing import SealBroken, is_sealed
 from tasks.settings import Settings
 from tasks.submission import Order, check
+from tasks.webhooks import Webhooks
 from tests.integration.conftest import Client
+from tests.stored import dumped
 
 KEYS = Keys("despacho")
 NAME = KEYS.of("case_key", tenant="default", case="case-1")
@@ -69,6 +71,35 @@ def test_the_keys_of_cases_come_under_a_new_master_key(
     assert ledger.tasks([task_id])[0].metadata == {"note": "olá"}
     (started,) = ledger.fetch(Appetite("w", ledger.catalog.queues, 1))
     assert started.payload["user_message"] == "olá"
+
+
+def test_the_secrets_of_webhooks_come_under_a_new_master_key(
+    client: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = new_master_key(), new_master_key()
+    webhooks = Webhooks(client, with_keys(settings, old))
+    first, second = webhooks.make_secret("acme"), webhooks.rotate_secret("acme")
+    in_clear = "whsec_" + "A" * 43 + "="
+    client.hset("despacho:webhook_secret:older", mapping={"id": "x", "secret": in_clear, "made": "1"})
+    assert first is not None
+    held = dumped(client)
+    assert not [secret for secret in (first, second) if secret.text.removeprefix("whsec_").encode() in held]
+    assert Webhooks(client, settings, load_vault(with_keys(settings, new))).secrets("acme") == []
+    with pytest.raises(SettingsError):
+        Webhooks(client, settings, load_vault(with_keys(settings, new))).reseal()
+    monkeypatch.setenv("DESPACHO_MASTER_KEY", f"{new},{old}")
+
+    at = ["--redis-url", settings.redis_url]
+    assert main(["master-key", "rewrap", *at]) == 0
+    assert "3 secrets" in capsys.readouterr().out
+    assert main(["master-key", "rewrap", *at]) == 0
+    assert "secrets" not in capsys.readouterr().out
+
+    moved = Webhooks(client, settings, load_vault(with_keys(settings, new)))
+    assert moved.secrets("acme") == [second, first]
+    assert [secret.text for secret in moved.secrets("older")] == [in_clear]
+    assert in_clear.removeprefix("whsec_").encode() not in dumped(client)
+    assert client.ttl("despacho:webhook_old_secret:acme") > 0
 
 
 def test_a_new_key_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
