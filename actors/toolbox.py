@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
 from actors.engines.embeddings.cache import Cached, VectorCache, Whose, nobodys
 from actors.engines.embeddings.joined import Joined
+from actors.engines.http.doors import Doors
 from actors.engines.http.usage import Meter, unmetered
 from actors.spending import Spending
 from middleware.run import current_run
@@ -21,8 +22,10 @@ from tasks.cases import CaseFile
 from tasks.ledger import Ledger
 from tasks.settings import PREFIX, Settings
 from tasks.vectors import VectorFile
+from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from actors.engines.http.courier import Courier
     from actors.engines.http.exchange import Exchange
 
 
@@ -126,6 +129,19 @@ class Toolbox(Engines):
         self.cases = CaseFile(ledger.client, settings, ledger.case_keys)
         self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.webhooks = Webhooks(ledger.client, settings)
+        self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
+
+    @cached_property
+    def courier(self) -> Courier:
+        """What sends webhooks."""
+        from actors.engines.http.courier import Courier
+
+        return Courier(self.settings.webhook_allowed_hosts)
+
+    def warm(self) -> None:
+        super().warm()
+        assert self.courier is not None
 
 
 def _tenant_of_run() -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -72,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
     _add_master_key(commands.add_parser("master-key", help="put the keys of cases under a new master key"))
     _add_receipt(commands.add_parser("verify-receipt", help="check the receipt of an erasure"))
+    _add_quotas(commands.add_parser("quotas", help="how many tasks of a tenant may wait"))
+    _add_audit(commands.add_parser("audit", help="check the audit trails"))
+    _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
     return top
@@ -115,6 +119,54 @@ def _add_receipt(receipt: argparse.ArgumentParser) -> None:
     _add_flags(receipt, ("data_dir",))
 
 
+def _add_quotas(quotas: argparse.ArgumentParser) -> None:
+    actions = quotas.add_subparsers(dest="action", required=True, metavar="ACTION")
+    chosen = actions.add_parser("set", help="give a tenant a quota of its own")
+    chosen.add_argument("tenant")
+    chosen.add_argument("quota", type=int, help="how many of its tasks may wait; 0 stops its submits")
+    unset = actions.add_parser("unset", help="give a tenant the quota of all again (DESPACHO_TENANT_QUOTA)")
+    unset.add_argument("tenant")
+    shown = actions.add_parser("list", help="show the tenants that have a quota of their own")
+    for action in (chosen, unset, shown):
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="follow the chains; exit code 1 where one is broken")
+    verify.add_argument("--tenant", help="only the trail of this tenant")
+    verify.add_argument(
+        "--head",
+        type=_head,
+        metavar="NUMBER:HASH",
+        help="an end that was noted earlier: check that the trail of --tenant still holds it",
+    )
+    _add_flags(verify, ("data_dir", "redis_url"))
+
+
+def _head(given: str) -> tuple[int, str]:
+    found = re.fullmatch(r"(\d{1,15}):([0-9a-f]{64})", given)
+    if found is None:
+        raise argparse.ArgumentTypeError("must be a number, a colon and the 64 digits of a hash")
+    return int(found[1]), found[2]
+
+
+def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
+    actions = webhooks.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="show what is set, without secrets")
+    secret = actions.add_parser("secret", help="make the secret that signs, and print it, once")
+    secret.add_argument("--rotate", action="store_true", help="make a new one; the present one signs for 24 h more")
+    url = actions.add_parser("url", help="set where the ends of tasks are told that name no address of their own")
+    wanted = url.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("url", nargs="?", metavar="URL", help="an https address")
+    wanted.add_argument("--none", action="store_true", help="nowhere")
+    enable = actions.add_parser("enable", help="send again to an address whose server had answered 410 Gone")
+    enable.add_argument("url", metavar="URL", help="as `show` tells it")
+    for action in (show, secret, url, enable):
+        action.add_argument("--tenant", default="default", help="whose webhooks (%(default)s)")
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
 def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--fix", action="store_true", help="put right what is found; without it, only say so")
     _add_flags(doctor, ("data_dir", "redis_url"))
@@ -145,6 +197,18 @@ def _run(given: argparse.Namespace) -> int:
         from cli.keys import keys
 
         return keys(given, settings)
+    if given.command == "quotas":
+        from cli.quotas import quotas
+
+        return quotas(given, settings)
+    if given.command == "audit":
+        from cli.audit import audit
+
+        return audit(given, settings)
+    if given.command == "webhooks":
+        from cli.webhooks import webhooks
+
+        return webhooks(given, settings)
     if given.command == "doctor":
         from cli.doctor import doctor
 

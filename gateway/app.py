@@ -8,14 +8,34 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from gateway import cases, console, documents, events, operations, results, sessions, tasks
+from gateway import (
+    audit,
+    cases,
+    console,
+    documents,
+    events,
+    operations,
+    problem_pages,
+    results,
+    sessions,
+    tasks,
+    webhooks,
+)
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
 from tasks.settings import Settings
 
-EXPOSED = ("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy")
+ALLOWED = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "Last-Event-ID"),
+    "X-Request-ID",
+)
+EXPOSED = (
+    *("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    *("Idempotent-Replayed", "Preference-Applied"),
+)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -27,9 +47,12 @@ def create_app(settings: Settings) -> Starlette:
             *events.ROUTES,
             *cases.ROUTES,
             *documents.ROUTES,
+            *webhooks.ROUTES,
             *operations.ROUTES,
             *operations.dashboard_routes(settings),
+            *audit.ROUTES,
             *sessions.ROUTES,
+            *problem_pages.ROUTES,
             *console.ROUTES,
         ],
         middleware=_middleware(settings),
@@ -41,7 +64,9 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    stack = [Middleware(RequestId)]
+    stack = [Middleware(RequestId, settings)]
+    if settings.trusted_proxies:
+        stack.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies)))
     if settings.cors_origins:
         stack.append(
             Middleware(
@@ -49,7 +74,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID"],
+                allow_headers=ALLOWED,
                 expose_headers=EXPOSED,
             )
         )
@@ -60,5 +85,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _life(app: Starlette) -> AsyncIterator[None]:
     known: Services = app.state.services
     known.bridge.start()
+    known.limits.start()
     yield
     await known.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +19,8 @@ from typing import Any, Final, TypeVar
 import redis
 
 from gateway.sse import case_event_name, encode
+from tasks.api_keys import Identities, Identity
+from tasks.clock import now_ms
 from tasks.connection import connect_async_listener
 from tasks.errors import Unavailable
 from tasks.keys import Keys
@@ -35,6 +37,7 @@ SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
 RECONNECT_S = 0.2
 ACKNOWLEDGED_WITHIN_S = 2.0
+LONGEST_STREAM_S = 7 * 86_400
 
 
 class _Signal:
@@ -44,7 +47,7 @@ class _Signal:
 GAP: Final = _Signal()
 """Events may have been missed: read the log from the last number on."""
 CLOSED: Final = _Signal()
-"""There will be no more: the process stops, or the watcher fell too far behind."""
+"""There will be no more: the process stops, the watcher fell too far behind, or its token holds no more."""
 
 
 class Frame:
@@ -94,19 +97,25 @@ Item = Frame | _Signal
 
 @dataclass(eq=False)
 class Watcher:
-    """One stream's own queue of what it has yet to tell."""
+    """One stream's own queue of what it has yet to tell, and the key on whose behalf it watches."""
 
     channel: str
+    key_id: str = ""
     queue: asyncio.Queue[Item] = field(default_factory=lambda: asyncio.Queue(BEHIND_AT_MOST + 1))
+    is_cut: bool = False
 
     def offer(self, item: Item) -> None:
         """Queue an item; a watcher that is too far behind is told that it is cut."""
+        if self.is_cut:
+            return
         if self.queue.qsize() >= BEHIND_AT_MOST:
-            self._cut()
+            self.cut()
             return
         self.queue.put_nowait(item)
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End it, without a word of what it has yet to tell."""
+        self.is_cut = True
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(CLOSED)
@@ -123,6 +132,10 @@ class Nudged(Watcher):
         self.closed = self.closed or item is CLOSED
         if self.queue.empty():
             self.queue.put_nowait(NEWS)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self.offer(CLOSED)
 
 
 @dataclass(eq=False)
@@ -141,14 +154,12 @@ class Bridge:
     """Watch a channel with `async with bridge.watch(channel) as watcher`."""
 
     def __init__(
-        self,
-        settings: Settings,
-        known_keys: KnownKeys[Any] | None = None,
-        on_erasure: Callable[[str, str], None] | None = None,
+        self, settings: Settings, identities: Identities, on_erasure: Callable[[str, str], None] | None = None
     ) -> None:
         self.keys = Keys(settings.namespace)
         self._settings = settings
-        self._known_keys = known_keys or KnownKeys()
+        self._identities = identities
+        self._known_keys: KnownKeys[Any] = identities.known
         self._on_erasure = on_erasure
         self._key_changes = self.keys.of("key_changes")
         self._case_erasures = self.keys.of("case_erasures")
@@ -177,24 +188,41 @@ class Bridge:
                 await self._task
 
     @asynccontextmanager
-    async def watch(self, name: str) -> AsyncIterator[Watcher]:
-        """A watcher that gets every event from now on: the server has acknowledged the subscription.
+    async def watch(self, name: str, identity: Identity | None = None) -> AsyncIterator[Watcher]:
+        """A watcher that gets every event from now on: the server has acknowledged the subscription. With an
+        identity it is cut as soon as that holds no more.
 
-        Raises `Unavailable` where it doesn't in time.
+        Raises `Unavailable` where the server doesn't acknowledge in time.
         """
-        async with self.watch_with(Watcher(name)) as watcher:
+        async with self.watch_with(Watcher(name), identity) as watcher:
             yield watcher
 
     @asynccontextmanager
-    async def watch_with(self, watcher: W) -> AsyncIterator[W]:
-        """The same with a watcher of one's own. Raises `Unavailable`."""
+    async def watch_with(self, watcher: W, identity: Identity | None = None) -> AsyncIterator[W]:
+        """The same with a watcher of one's own, made for the channel. Raises `Unavailable`."""
+        watcher.key_id = identity.key_id if identity else ""
+        alarm = _alarm(watcher, identity)
         try:
             await self._until_heard(await self._join(watcher))
+            if identity is not None:
+                # Revoked before it joined, it would not be told; from now on it is.
+                await self._cut_without_key([watcher])
             if self._closed:
                 watcher.offer(CLOSED)
             yield watcher
         finally:
+            if alarm is not None:
+                alarm.cancel()
             await self._leave(watcher)
+
+    async def _cut_without_key(self, watchers: Collection[Watcher]) -> None:
+        unusable = await self._identities.unusable({watcher.key_id for watcher in watchers if watcher.key_id})
+        for watcher in watchers:
+            if watcher.key_id in unusable:
+                watcher.cut()
+
+    def _watchers(self) -> list[Watcher]:
+        return [watcher for channel in self._channels.values() for watcher in channel.watchers]
 
     async def _join(self, watcher: Watcher) -> _Channel:
         channel = self._channels.get(watcher.channel)
@@ -247,7 +275,7 @@ class Bridge:
             try:
                 await self._hear_until_cut()
             except Exception as error:
-                if not isinstance(error, (redis.RedisError, OSError)):
+                if not isinstance(error, (redis.RedisError, OSError, Unavailable)):
                     log.exception("the bridge failed")
                 log.warning("the bridge lost its connection (%s) and tries again", type(error).__name__)
             self._tell_gap()
@@ -259,7 +287,7 @@ class Bridge:
             async with client.pubsub() as pubsub:
                 await self._subscribe_to_all(pubsub)
                 async for message in pubsub.listen():
-                    self._hear(message)
+                    await self._hear(message)
         finally:
             self._pubsub = None
             self._known_keys.go_deaf()
@@ -274,11 +302,11 @@ class Bridge:
                 await _say(pubsub, SUBSCRIBE, name)
             self._pubsub = pubsub
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    async def _hear(self, message: dict[str, Any]) -> None:
         kind = message["type"].removeprefix("p")
         name = (message["pattern"] if message["type"] == "pmessage" else message["channel"]).decode()
         if name == self._key_changes:
-            self._hear_of_keys(kind, message["data"])
+            await self._hear_of_keys(kind, message["data"])
             return
         if name == self._case_erasures:
             self._hear_of_erasure(kind, message["data"])
@@ -295,11 +323,17 @@ class Bridge:
         elif kind == "message":
             channel.hand_out(Frame(parse_message(message["data"]), heard=True) if message["data"] else NEWS)
 
-    def _hear_of_keys(self, kind: str, data: Any) -> None:
+    async def _hear_of_keys(self, kind: str, data: Any) -> None:
         if kind == SUBSCRIBE:
             self._known_keys.hear()
+            # Nobody is told anything before this is done: the channels are acknowledged after this one.
+            await self._cut_without_key(self._watchers())
         elif kind == "message":
-            self._known_keys.forget(data.decode())
+            key_id = data.decode()
+            self._known_keys.forget(key_id)
+            for watcher in self._watchers():
+                if watcher.key_id == key_id:
+                    watcher.cut()
 
     def _hear_of_erasure(self, kind: str, data: Any) -> None:
         if kind == "message" and self._on_erasure is not None:
@@ -311,6 +345,14 @@ class Bridge:
         for channel in self._channels.values():
             channel.heard.clear()
             channel.hand_out(GAP)
+
+
+def _alarm(watcher: Watcher, identity: Identity | None) -> asyncio.TimerHandle | None:
+    """Cuts a watcher when its token expires."""
+    if identity is None or identity.expires_ms is None:
+        return None
+    left_s = max(0.0, (identity.expires_ms - now_ms()) / 1_000)
+    return asyncio.get_running_loop().call_later(min(left_s, LONGEST_STREAM_S), watcher.cut)
 
 
 async def _say(pubsub: Any, verb: str, name: str) -> None:

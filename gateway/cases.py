@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import CaseRequest, HoldRequest, case_id_of, query_number, read
@@ -67,14 +67,16 @@ async def delete(request: Request, identity: Identity) -> Response:
     erasing = asyncio.ensure_future(known.erasure.erase(identity.tenant, case_id))
     receipt = await asyncio.shield(erasing)
     known.similar.forget(identity.tenant, case_id)
+    await known.audit.note(identity.tenant, by(request, identity), "case.delete", "deleted", [case_id])
     return Json(receipt)
 
 
 @needs("ops:write")
 async def hold(request: Request, identity: Identity) -> Response:
     """Keep a case of the token's tenant from being erased and from expiring."""
-    wanted = await read(request, HoldRequest)
-    kept = await services(request).erasure.hold(identity.tenant, case_id_of(request), wanted.reason, identity.key_id)
+    wanted, case_id, known = await read(request, HoldRequest), case_id_of(request), services(request)
+    kept = await known.erasure.hold(identity.tenant, case_id, wanted.reason, identity.key_id)
+    await known.audit.note(identity.tenant, by(request, identity), "case.hold", "held", [case_id])
     return Json(kept.as_json())
 
 
@@ -90,7 +92,9 @@ async def get_hold(request: Request, identity: Identity) -> Response:
 @needs("ops:write")
 async def release(request: Request, identity: Identity) -> Response:
     """Let a case be erased and expire again."""
-    await services(request).erasure.release(identity.tenant, case_id_of(request))
+    case_id, known = case_id_of(request), services(request)
+    await known.erasure.release(identity.tenant, case_id)
+    await known.audit.note(identity.tenant, by(request, identity), "case.release", "released", [case_id])
     return Response(status_code=204)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from gateway.auth import identify
+from gateway.auth import admit
 
 FOLDER = Path(__file__).parent / "console_files"
 PAGE_HEADERS = {
@@ -24,7 +24,7 @@ PAGE_HEADERS = {
 
 
 async def console(request: Request) -> Response:
-    if await identify(request) is None:
+    if await admit(request) is None:
         return RedirectResponse("/login", 303)
     return FileResponse(FOLDER / "console.html", headers=PAGE_HEADERS)
 

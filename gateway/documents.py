@@ -16,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
+from gateway.files import opened_file
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
 from gateway.requests import CASE_ID, bounded
+from gateway.security_headers import LOCKED
 from gateway.services import Services, services
 from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import document_place, text_place
@@ -28,6 +30,8 @@ from tasks.cases import Document, new_document, text_about
 from tasks.errors import InvalidInput, NotFound
 
 CHUNK = 1 << 20
+LONGEST_FIELD = 1 << 10
+"""Of what is no file. Fields may be in any encoding that Python knows, and some of them are slow to read."""
 FORM_OVERHEAD = 64 << 10
 """What a form may have around its file: boundaries, headers, the other field."""
 
@@ -58,7 +62,10 @@ class _Form:
             raise HTTPException(415, "Send the document as multipart/form-data with the fields file and case_id.")
         body = bounded(self._request, self._most + FORM_OVERHEAD)
         try:
-            self._form = await MultiPartParser(self._request.headers, body, max_files=1, max_fields=4).parse()
+            parser = MultiPartParser(
+                self._request.headers, body, max_files=1, max_fields=4, max_part_size=LONGEST_FIELD
+            )
+            self._form = await parser.parse()
         except (MultiPartException, KeyError, UnicodeError, LookupError) as error:
             raise HTTPException(400, f"The form can't be read: {error}") from None
         return self._form
@@ -141,13 +148,12 @@ async def content(request: Request, identity: Identity) -> Response:
     if not blobs.exists(place):
         raise NotFound("the document's bytes are gone")
     headers = {
-        "Content-Length": str(document.size),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
-        "Content-Security-Policy": "sandbox",
+        "Content-Security-Policy": f"{LOCKED}; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
-    content = document.open_bytes(identity.tenant, blobs.chunks(place))
-    return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
+    pieces = document.open_bytes(identity.tenant, blobs.chunks(place))
+    return opened_file(request, pieces, document.size, "application/octet-stream", headers)
 
 
 @needs("tasks:read", PAYLOAD)
@@ -166,7 +172,10 @@ async def text(request: Request, identity: Identity) -> Response:
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
     document = await _document(request, identity)
-    await forget_document(services(request), identity.tenant, document)
+    known = services(request)
+    await forget_document(known, identity.tenant, document)
+    ids = [document.document_id]
+    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
     return Response(status_code=204)
 
 

@@ -32,9 +32,10 @@ Encode = Callable[[Frame], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is watched: a channel, how its log is read from a number on, how an event is written, where a result is
-    looked up, and whether the stream is over after a final one."""
+    """What is watched and on whose behalf: a channel, how its log is read from a number on, how an event is written,
+    where a result is looked up, and whether the stream is over after a final one."""
 
+    identity: Identity
     channel: str
     load: Load
     encode: Encode
@@ -43,7 +44,7 @@ class Stream:
 
     async def chunks(self, bridge: Bridge, last_seq: int) -> AsyncIterator[bytes]:
         yield RETRY
-        async with bridge.watch(self.channel) as watcher:
+        async with bridge.watch(self.channel, self.identity) as watcher:
             told = _Told(last_seq)
             async for frame in self._frames(bridge, watcher, told):
                 if frame is None:
@@ -62,6 +63,8 @@ class Stream:
             history = await self.load(told.seq)
             while history:
                 for event in history:
+                    if watcher.is_cut:
+                        return
                     if told.is_new(event):
                         yield Frame(event)
                 history = await self.load(told.seq) if len(history) >= EVENTS_AT_ONCE else []
@@ -121,7 +124,7 @@ async def task_events(request: Request, identity: Identity) -> Response:
         return Response(status_code=204)
     known = services(request)
     channel = known.bridge.keys.of("task_events", id=task.task_id)
-    stream = Stream(channel, _log_of_task(known, task.task_id), *_FOR_TASK.for_(known, identity), ends=True)
+    stream = Stream(identity, channel, _log_of_task(known, task.task_id), *_FOR_TASK.for_(known, identity), ends=True)
     return EventStream(stream.chunks(known.bridge, last_seq))
 
 
@@ -138,7 +141,8 @@ async def case_events(request: Request, identity: Identity) -> Response:
     case_id = case_id_of(request)
     known = services(request)
     channel = known.bridge.keys.of("case_events", tenant=identity.tenant, case=case_id)
-    stream = Stream(channel, _log_of_case(known, identity.tenant, case_id), *_FOR_CASE.for_(known, identity))
+    load = _log_of_case(known, identity.tenant, case_id)
+    stream = Stream(identity, channel, load, *_FOR_CASE.for_(known, identity))
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 
@@ -160,7 +164,7 @@ async def tenant_events(request: Request, identity: Identity) -> Response:
         raise HTTPException(403, "The token lacks the scope ops:read.")
     tenant = "*" if everyone else identity.tenant
     channel = known.bridge.keys.of("tenant_events", tenant=tenant)
-    stream = Stream(channel, _log_of_tenant(known, tenant), *_FOR_TASK.for_(known, identity))
+    stream = Stream(identity, channel, _log_of_tenant(known, tenant), *_FOR_TASK.for_(known, identity))
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 

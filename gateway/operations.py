@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.auth import SAFE_METHODS, identify, needs, same_origin
+from gateway.auth import SAFE_METHODS, admit, by, needs, same_origin
 from gateway.json import Json
 from gateway.methods import resource
+from gateway.problems import RETRY_AFTER_S
 from gateway.requests import ReportRequest, query_number, read
+from gateway.security_headers import policy_of
 from gateway.services import services
-from gateway.tasks import links
-from middleware.dashboard import dashboard_app
+from gateway.tasks import SOON, links
+from middleware.dashboard import dashboard_app, dashboard_styles
 from tasks.api_keys import Identity
 from tasks.errors import NotFound, Unavailable
 from tasks.settings import Settings
 from tasks.submission import Order
 
 DASHBOARD = "/ops/dramatiq"
+_NOT_OF_A_PATH = re.compile(r"[^A-Za-z0-9/._-]")
 
 
 async def healthz(request: Request) -> Response:  # noqa: ARG001
@@ -35,10 +40,14 @@ async def readyz(request: Request) -> Response:
     try:
         workers = await services(request).reader.workers()
     except Unavailable:
-        return Json({"status": "unavailable", "reasons": ["Redis does not answer"]}, 503)
+        return _not_ready("Redis does not answer")
     if not workers:
-        return Json({"status": "unavailable", "reasons": ["no worker was heard of lately"]}, 503)
+        return _not_ready("no worker was heard of lately")
     return Json({"status": "ok", "reasons": []})
+
+
+def _not_ready(reason: str) -> Response:
+    return Json({"status": "unavailable", "reasons": [reason]}, 503, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 @needs("ops:read")
@@ -50,14 +59,14 @@ async def queues(request: Request, identity: Identity) -> Response:  # noqa: ARG
 @needs("ops:write")
 async def pause(request: Request, identity: Identity) -> Response:
     queue = _queue(request)
-    await services(request).tasks.pause_queue(queue, identity.key_id)
+    await services(request).tasks.pause_queue(queue, by(request, identity), tenant=identity.tenant)
     return Json({"queue": queue, "paused": True})
 
 
 @needs("ops:write")
-async def resume(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+async def resume(request: Request, identity: Identity) -> Response:
     queue = _queue(request)
-    await services(request).tasks.resume_queue(queue)
+    await services(request).tasks.resume_queue(queue, by(request, identity), tenant=identity.tenant)
     return Json({"queue": queue, "paused": False})
 
 
@@ -92,10 +101,10 @@ async def request_report(request: Request, identity: Identity) -> Response:
     wanted = await read(request, ReportRequest)
     known = services(request)
     order = Order("reports.generate", kwargs=wanted.model_dump(mode="json"), tenant=identity.tenant)
-    submitted = await known.tasks.submit(await known.tasks.prepare([order]))
+    submitted = await known.tasks.submit(await known.tasks.prepare([order]), by=by(request, identity))
     task_id = submitted.task_ids[0]
     body = {"task_id": task_id, "status": "queued", "links": links(task_id)}
-    return Json(body, 202, {"Location": f"/api/tasks/{task_id}"})
+    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON})
 
 
 @needs("ops:read")
@@ -105,7 +114,7 @@ async def get_report(request: Request, identity: Identity) -> Response:  # noqa:
     if form in ("", "json"):
         return Json(data)
     if form == "html":
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        policy = policy_of(["'unsafe-inline'"])
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
     raise HTTPException(404, "A report has the forms .json and .html.")
 
@@ -114,22 +123,40 @@ async def get_report(request: Request, identity: Identity) -> Response:  # noqa:
 
 
 class _Guarded:
-    """Lets only those with `ops:write` at an application that knows no login of its own."""
+    """Lets only those with `ops:write` at an application that knows no login of its own, nor a policy for its pages.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Its forms send their origin to us alone: with the policy of other pages they would send none.
+    """
+
+    def __init__(self, app: ASGIApp, styles: list[str]) -> None:
         self._app = app
+        self._headers = {"content-security-policy": policy_of(styles), "referrer-policy": "same-origin"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        identity = await identify(request)
+        identity = await admit(request)
         if identity is None:
             await RedirectResponse(f"/login?next={DASHBOARD}/", 303)(scope, receive, send)
             return
         if not identity.may("ops:write"):
             raise HTTPException(403, "The token lacks the scope ops:write.")
-        if request.method not in SAFE_METHODS and not same_origin(request):
-            raise HTTPException(403, "The request must come from the service's own pages.")
-        await self._app(scope, receive, send)
+        if request.method not in SAFE_METHODS:
+            if not same_origin(request):
+                raise HTTPException(403, "The request must come from the service's own pages.")
+            await self._note(request, identity)
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
+
+    async def _note(self, request: Request, identity: Identity) -> None:
+        """What the dashboard does with it, it tells nobody: so it is noted that it was asked."""
+        asked = _NOT_OF_A_PATH.sub("", request.url.path.removeprefix(DASHBOARD))[:300]
+        audit = services(request).audit
+        await audit.note(identity.tenant, by(request, identity), "dashboard.post", "asked", [asked])
 
 
 def dashboard_routes(settings: Settings) -> list[BaseRoute]:
@@ -137,7 +164,7 @@ def dashboard_routes(settings: Settings) -> list[BaseRoute]:
     app: Any = dashboard_app(settings, DASHBOARD)
     if app is None:
         return [Route(DASHBOARD + "/", _not_installed, methods=["GET"])]
-    return [Mount(DASHBOARD, app=_Guarded(app))]
+    return [Mount(DASHBOARD, app=_Guarded(app, dashboard_styles()))]
 
 
 async def _not_installed(request: Request) -> Response:  # noqa: ARG001

@@ -12,14 +12,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.problems import on_fault
+from gateway.rate_limits import Standing
+from gateway.security_headers import SecurityHeaders
+from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 _SANE = re.compile(rb"^[A-Za-z0-9._:/+=-]{1,128}$")
 
 
 class RequestId:
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._security = SecurityHeaders(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,11 +38,9 @@ class RequestId:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                headers = [*message["headers"], (b"x-request-id", request_id), *_standing(scope)]
+                self._security.complete(headers)
+                message["headers"] = headers
             await send(message)
 
         try:
@@ -50,6 +52,12 @@ class RequestId:
                 raise
             response = await on_fault(Request(scope), error)
             await response(scope, receive, send_with_id)
+
+
+def _standing(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that say how the caller stands with the rate limit, where one was asked."""
+    standing = scope.get("rate")
+    return standing.headers() if isinstance(standing, Standing) else ()
 
 
 def _given(scope: Scope) -> bytes | None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Collection
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
+from jiter import from_json
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gateway.problems import invalid
 from gateway.services import services
 from tasks.api_keys import Identity
+from tasks.callbacks import LONGEST_URL
 from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
+from tasks.lifecycle import Move
 from tasks.payloads import CaseId, Conversation
 from tasks.record import Task
 from tasks.submission import MAX_DELAY_S, Order
@@ -50,7 +54,9 @@ class TaskRequest(Body):
     retry_config: RetryConfig = RetryConfig()
     timeout_s: float | None = Field(default=None, gt=0, le=DAY_S)
     metadata: dict[str, Any] = {}
-    callback_url: None = Field(default=None, description="Reserved: this release sends no webhooks.")
+    callback_url: str | None = Field(
+        default=None, max_length=LONGEST_URL, description="Where a webhook tells the end; https on port 443."
+    )
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:
@@ -73,6 +79,7 @@ class TaskRequest(Body):
             timeout_s=self.timeout_s,
             metadata=self.metadata,
             tenant=tenant,
+            callback_url=self.callback_url,
         )
 
 
@@ -99,6 +106,12 @@ class LoginRequest(Body):
     api_key: str = Field(max_length=200)
 
 
+class WebhooksRequest(Body):
+    """Where a tenant's webhooks go by default; `null`: nowhere."""
+
+    default_url: str | None = Field(max_length=LONGEST_URL)
+
+
 class ReportRequest(Body):
     kind: Literal["daily", "weekly"] = "daily"
     until: dt.datetime | None = None
@@ -114,47 +127,90 @@ async def read_body(request: Request) -> bytes:
 
 async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The chunks of a body. Raises a 413 at the first byte too many, or at once where the length says it."""
-    too_large = HTTPException(413, f"The body may have at most {most} bytes.", {"Connection": "close"})
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
-        raise too_large
-    size = 0
-    async for chunk in request.stream():
+        raise _too_large(most)
+    size, is_more = 0, True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, is_more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > most:
-            raise too_large
-        yield chunk
+            raise _too_large(most)
+        if chunk:
+            yield chunk
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"The body may have at most {most} bytes.", {"Connection": "close"})
 
 
 async def read(request: Request, model: type[M]) -> M:
     """The body as `model`. Raises `InvalidInput`, which names each wrong field."""
     body = await read_body(request)
+    check_json(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
 
 
+def check_json(body: bytes) -> None:
+    """Refuse what readers of JSON understand in different ways: a key that is given twice, NaN, half a surrogate, a
+    nesting without end (I-JSON, RFC 7493). The model's own reader would let the first two pass."""
+    try:
+        from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="none")
+    except ValueError as fault:
+        twice = _GIVEN_TWICE.match(str(fault))
+        if twice is None:
+            raise InvalidInput.of("body", f"is no JSON that can be read: {fault}") from None
+        raise InvalidInput.of(twice[1][:100], f"is given twice in one object (at {twice[2]})") from None
+
+
+_GIVEN_TWICE = re.compile(r'Detected duplicate key "(.*)" at (line \d+ column \d+)$', re.DOTALL)
+
+
 async def idempotency(request: Request, tenant: str) -> Idempotency:
-    """The Idempotency-Key of a request, bound to its tenant and body."""
-    key = request.headers.get("idempotency-key")
+    """The Idempotency-Key of a submit, bound to its tenant and body."""
+    key = _idempotency_key(request)
     if key is None:
         return Idempotency()
-    if not 1 <= len(key) <= 255 or not key.isprintable():
-        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable characters")
     body = await read_body(request)
-    path = "bulk" if request.url.path.endswith("/bulk") else "queue"
-    # Keyed, because a plain digest of what a client told can be guessed at.
+    route = "bulk" if request.url.path.endswith("/bulk") else "queue"
+    return _bound(request, tenant, route, key, body)
+
+
+def idempotency_of_move(request: Request, tenant: str, move: Move) -> Idempotency:
+    """The Idempotency-Key of a request that moves one task, bound to its tenant and task."""
+    key = _idempotency_key(request)
+    return (
+        Idempotency() if key is None else _bound(request, tenant, move, key, request.path_params["task_id"].encode())
+    )
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and (not 1 <= len(key) <= 255 or not key.isprintable()):
+        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable characters")
+    return key
+
+
+def _bound(request: Request, tenant: str, route: str, key: str, content: bytes) -> Idempotency:
+    """Keyed digests, because a plain one of what a client told can be guessed at."""
     digest = services(request).tasks.ring.vault.digest
-    return Idempotency(digest("idempotency", tenant, f"{path}\n{key}".encode()), digest("body", tenant, body))
+    return Idempotency(digest("idempotency", tenant, f"{route}\n{key}".encode()), digest("body", tenant, content))
 
 
 def preferred_wait_s(request: Request) -> int | None:
-    """`N` of `Prefer: wait=N` (RFC 7240), at most 60."""
-    for preference in request.headers.get("prefer", "").split(","):
-        name, _, value = preference.strip().partition("=")
-        if name.strip().lower() == "wait" and _is_number(value.strip()):
-            return min(int(value), LONGEST_WAIT_S)
+    """`N` of `Prefer: wait=N` (RFC 7240), at most 60; the first one counts."""
+    given = request.headers.getlist("prefer")
+    for preference in ",".join(given).split(",") if given else ():
+        name, _, value = preference.partition(";")[0].partition("=")
+        number = value.strip().strip('"')
+        if name.strip().lower() == "wait" and _is_number(number):
+            return min(int(number), LONGEST_WAIT_S)
     return None
 
 
@@ -181,6 +237,13 @@ def query_flag(request: Request, name: str, *, default: bool) -> bool:
     if raw not in ("true", "false"):
         raise InvalidInput.of(name, "must be true or false")
     return raw == "true"
+
+
+def known_query(request: Request, known: Collection[str]) -> None:
+    """A typing error in the query never passes silently. Raises `InvalidInput`."""
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        raise InvalidInput.of(unknown[0], f"is no parameter here; there are: {', '.join(sorted(known))}")
 
 
 def query_time_ms(request: Request, name: str) -> int | None:

@@ -53,7 +53,7 @@ async def results(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     if task.name != BATCH:
         raise NotFound("only a batch has results; another task has its result")
-    return EventStream(_Results(services(request), task.task_id, after, follow).lines(), HEADERS)
+    return EventStream(_Results(services(request), identity, task.task_id, after, follow).lines(), HEADERS)
 
 
 @dataclass(slots=True)
@@ -61,13 +61,14 @@ class _Results:
     """One stream: `told` lines lie behind it."""
 
     known: Services
+    identity: Identity
     batch_id: str
     told: int
     follow: bool
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Raises `Unavailable` where Redis is away or the gateway stops: then the connection is cut, so that nobody
-        takes what came until then for everything."""
+        """Raises `Unavailable` where Redis is away, the gateway stops or the token holds no more: then the connection
+        is cut, so that nobody takes what came until then for everything."""
         async with self._watching() as news:
             while True:
                 # The batch before its cases: of one that is final, no case ends after this look.
@@ -120,9 +121,12 @@ class _Results:
     async def _watching(self) -> AsyncIterator[_News]:
         """Both what the batch itself goes through and the ends of its cases, in one place."""
         bridge, queue = self.known.bridge, asyncio.Queue[Item]()
+        batch, cases = (
+            Nudged(bridge.keys.of(name, id=self.batch_id), queue=queue) for name in ("task_events", "batch_news")
+        )
         async with (
-            bridge.watch_with(Nudged(bridge.keys.of("task_events", id=self.batch_id), queue)) as of_batch,
-            bridge.watch_with(Nudged(bridge.keys.of("batch_news", id=self.batch_id), queue)) as of_cases,
+            bridge.watch_with(batch, self.identity) as of_batch,
+            bridge.watch_with(cases, self.identity) as of_cases,
         ):
             yield _News((of_batch, of_cases), queue)
 
@@ -144,7 +148,7 @@ class _News:
     def check(self) -> None:
         """Raises `Unavailable` where there will be no more news."""
         if any(watcher.closed for watcher in self.watchers):
-            raise Unavailable("the gateway stops")
+            raise Unavailable("the gateway stops, or the token holds no more")
 
 
 def _runs_again(case: Task, batch: Task) -> bool:

@@ -14,6 +14,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.bridge import Bridge
+from gateway.protocol import configure
 from tasks.connection import connect
 from tasks.errors import Unavailable
 from tasks.master_key import check_master_key
@@ -70,13 +71,11 @@ def main(settings: Settings) -> int:
     # What lives as long as the process needn't be looked through at every collection, while requests wait.
     gc.collect()
     gc.freeze()
-    config = uvicorn.Config(
+    config = configure(
         app,
+        settings.request_timeout_s,
         host=settings.host,
         port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         # A net below the bridge, which ends its streams by itself.
         timeout_graceful_shutdown=2,
     )

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from gateway.bridge import Bridge
+from gateway.json_web_tokens import TokenVerifier
+from gateway.rate_limits import RateLimits
 from tasks.api_keys import Identities
+from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
+from tasks.cursors import Cursors
 from tasks.erasure import Erasure
+from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
 from tasks.service import TaskService
@@ -24,8 +29,11 @@ class Services:
     settings: Settings
     tasks: TaskService
     identities: Identities
+    tokens: TokenVerifier | None
+    limits: RateLimits
     reports: ReportShelf
     blobs: FolderBlobs
+    cursors: Cursors
     bridge: Bridge
     similar: SimilarCases
     erasure: Erasure
@@ -37,6 +45,10 @@ class Services:
     @property
     def cases(self) -> CaseStore:
         return self.tasks.cases
+
+    @property
+    def audit(self) -> AuditBook:
+        return self.tasks.audit
 
     @classmethod
     def build(cls, settings: Settings) -> Services:
@@ -53,15 +65,19 @@ class Services:
             settings=settings,
             tasks=tasks,
             identities=identities,
+            tokens=TokenVerifier.of(settings),
+            limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             blobs=blobs,
-            bridge=Bridge(settings, identities.known, forget_case),
+            cursors=Cursors(client, settings),
+            bridge=Bridge(settings, identities, forget_case),
             similar=similar,
             erasure=tasks.erasure(blobs),
         )
 
     async def close(self) -> None:
         await self.bridge.close()
+        await self.limits.close()
         await self.tasks.close()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.auth import needs
+from gateway.auth import by, needs
 from gateway.bridge import CLOSED, GAP, Frame
+from gateway.conditions import entity_tag, has_it_already, seen_by
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import (
@@ -22,7 +24,10 @@ from gateway.requests import (
     BulkRequest,
     TaskRequest,
     idempotency,
+    idempotency_of_move,
+    known_query,
     preferred_wait_s,
+    query_flag,
     query_number,
     query_time_ms,
     read,
@@ -32,15 +37,19 @@ from gateway.services import Services, services
 from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import EMBEDDINGS_FILE, result_place
 from tasks.catalog import BATCH, TaskSpec
-from tasks.clock import now_ms
+from tasks.clock import now_ms, rfc3339
 from tasks.errors import InvalidInput, NotFound, Unavailable
-from tasks.lifecycle import State
+from tasks.ledger import Moved, Submitted
+from tasks.lifecycle import Move, State
 from tasks.reader import TaskFilter
-from tasks.record import Task
-from tasks.submission import check_priority
+from tasks.record import RunOptions, Task
+from tasks.submission import NewTask, Order, check_priority
 
 PAGE = 50
 PAGE_AT_MOST = 200
+ASK_AGAIN_S = 1
+SOON = {"Retry-After": str(ASK_AGAIN_S)}
+BULK_FIELD = "tasks[{}]."
 
 
 def links(task_id: str, task_name: str = "") -> dict[str, str]:
@@ -52,7 +61,7 @@ def links(task_id: str, task_name: str = "") -> dict[str, str]:
 
 def shown(task: Task, identity: Identity) -> dict[str, Any]:
     """The record with its links. A large result is read at `result_url`. Without the scope for payloads, neither is
-    there."""
+    there. Where the task stands in its lane is told by `get` alone."""
     if not identity.sees_payload:
         return {**task.as_json(), "result": None, "result_url": None, "links": links(task.task_id, task.name)}
     is_large = task.status is State.SUCCEEDED and task.result_place is not None
@@ -65,37 +74,101 @@ def shown(task: Task, identity: Identity) -> dict[str, Any]:
 
 @needs("tasks:write")
 async def queue(request: Request, identity: Identity) -> Response:
+    validate_only = _only_validates(request)
     wanted = await read(request, TaskRequest)
     wait_s = preferred_wait_s(request)
-    known = services(request)
-    (task,) = await known.tasks.prepare([wanted.order(identity.tenant)])
-    submitted = await known.tasks.submit([task], await idempotency(request, identity.tenant))
+    known, orders = services(request), [wanted.order(identity.tenant)]
+    if validate_only:
+        (checked,) = await known.tasks.prepare(orders)
+        return Json({"validate_only": True, "task": _would_be(checked)})
+    submitted, tasks = await _submit(request, identity, orders)
     task_id = submitted.task_ids[0]
-    replayed = {"Idempotent-Replayed": "true"} if submitted.replayed else {}
+    headers = {"Idempotent-Replayed": "true"} if submitted.replayed else {}
     if wait_s:
+        headers["Preference-Applied"] = f"wait={wait_s}"
         ended = await wait_for_end(known, task_id, identity.tenant, wait_s)
         if ended is not None:
-            return Json(shown(ended, identity), 200, {"Preference-Applied": f"wait={wait_s}", **replayed})
+            return Json(shown(ended, identity), 200, {"ETag": entity_tag(ended), **headers})
     if submitted.replayed:
         first = await known.tasks.get_task_status(task_id, tenant=identity.tenant)
-        return _accepted(task_id, task.name, first.status, 200, replayed)
-    return _accepted(task_id, task.name, task.first_status(now_ms()), 202, {})
+        return _accepted(task_id, first.name, first.status, 200, headers)
+    (task,) = tasks
+    return _accepted(task_id, task.name, task.first_status(now_ms()), 202, headers | _ask_again(task))
+
+
+@needs("tasks:write")
+async def queue_bulk(request: Request, identity: Identity) -> Response:
+    validate_only = _only_validates(request)
+    wanted = await read(request, BulkRequest)
+    orders = [task.order(identity.tenant) for task in wanted.tasks]
+    if validate_only:
+        checked = await services(request).tasks.prepare(orders, BULK_FIELD)
+        return Json({"validate_only": True, "tasks": [_would_be(task) for task in checked]})
+    submitted, tasks = await _submit(request, identity, orders, BULK_FIELD)
+    headers = {"Idempotent-Replayed": "true"} if submitted.replayed else _ask_again(*tasks)
+    return Json({"task_ids": submitted.task_ids}, 200 if submitted.replayed else 202, headers)
+
+
+def _only_validates(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
+    known_query(request, ("validate_only",))
+    return query_flag(request, "validate_only", default=False)
+
+
+async def _submit(
+    request: Request, identity: Identity, orders: Sequence[Order], prefix: str = ""
+) -> tuple[Submitted, list[NewTask]]:
+    """What was queued, now or by the same request before, and the tasks as they were made now.
+
+    Whether an Idempotency-Key is known, and its tasks, are looked up and stored in one script: of requests that race
+    one is the first, and no other ever sees it half stored.
+    """
+    known, asks = services(request).tasks, by(request, identity)
+    key = await idempotency(request, identity.tenant)
+    try:
+        tasks = await known.prepare(orders, prefix)
+    except InvalidInput:
+        # What was right the first time needn't be so any more: the case may be gone.
+        before = await known.submitted_before(identity.tenant, key) if key.digest else None
+        if before is None:
+            raise
+        await known.audit.note(identity.tenant, asks, "task.submit", "replayed", before.task_ids)
+        return before, []
+    return await known.submit(tasks, key, asks), tasks
+
+
+def _would_be(task: NewTask) -> dict[str, Any]:
+    """What would be queued, as far as it was not known before: what was left out has its default."""
+    now, options = now_ms(), RunOptions.decode(task.options.encode())
+    return {
+        "task_name": task.name,
+        "queue": task.queue,
+        "priority": task.priority.value,
+        "status": task.first_status(now).value,
+        "case_id": task.case_id or None,
+        "eta": rfc3339(task.due_ms(now)),
+        "retry_config": {
+            "max_retries": options.max_retries,
+            "min_backoff_s": options.min_backoff_s,
+            "max_backoff_s": options.max_backoff_s,
+        },
+        "timeout_s": options.timeout_s,
+    }
+
+
+def _ask_again(*tasks: NewTask) -> dict[str, str]:
+    """When it is worth a look whether the first of them has ended."""
+    if any(task.delay_ms is None and task.eta_ms is None for task in tasks):
+        return SOON
+    now = now_ms()
+    waits_ms = min((task.due_ms(now) or now) - now for task in tasks)
+    return {"Retry-After": str(max(ASK_AGAIN_S, math.ceil(waits_ms / 1_000)))}
 
 
 def _accepted(task_id: str, name: str, status: State, code: int, headers: dict[str, str]) -> Response:
     body = {"task_id": task_id, "status": status.value, "links": links(task_id, name)}
     return Json(body, code, {"Location": f"/api/tasks/{task_id}", **headers})
-
-
-@needs("tasks:write")
-async def queue_bulk(request: Request, identity: Identity) -> Response:
-    wanted = await read(request, BulkRequest)
-    known = services(request)
-    orders = [task.order(identity.tenant) for task in wanted.tasks]
-    tasks = await known.tasks.prepare(orders, prefix="tasks[{}].")
-    submitted = await known.tasks.submit(tasks, await idempotency(request, identity.tenant))
-    headers = {"Idempotent-Replayed": "true"} if submitted.replayed else None
-    return Json({"task_ids": submitted.task_ids}, 200 if submitted.replayed else 202, headers)
 
 
 async def wait_for_end(known: Services, task_id: str, tenant: str, wait_s: float) -> Task | None:
@@ -131,7 +204,19 @@ async def _until_final(known: Services, task_id: str) -> None:
 
 @needs("tasks:read")
 async def get(request: Request, identity: Identity) -> Response:
-    return Json(shown(await task_of(request, identity), identity))
+    task = await task_of(request, identity)
+    standing = await services(request).tasks.outlook.of(task)
+    headers = {"ETag": entity_tag(task, standing.position), "Cache-Control": "private, no-cache"}
+    if has_it_already(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Json(shown(task, identity) | standing.as_json(), 200, headers)
+
+
+@needs("tasks:read")
+async def explain(request: Request, identity: Identity) -> Response:
+    """Why the task isn't running: what a person asks first, and a list of records doesn't tell."""
+    explanation = await services(request).tasks.explain(await task_of(request, identity))
+    return Json(explanation.as_json())
 
 
 @needs("tasks:read", PAYLOAD)
@@ -168,21 +253,25 @@ async def embeddings(request: Request, identity: Identity) -> Response:
 @needs("tasks:read")
 async def log(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
-    return Json({"events": [event.as_log_entry() for event in task.events() if event.event != "progress"]})
+    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
+    entries += await services(request).tasks.webhooks.log_of(task.task_id)
+    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
 
 
 @needs("tasks:read")
 async def page(request: Request, identity: Identity) -> Response:
-    found = await services(request).reader.page(_filter(request, identity.tenant))
-    cursor = None if found.next_seq is None else _cursor(found.next_seq)
-    return Json({"tasks": [shown(task, identity) for task in found.tasks], "next_cursor": cursor})
+    known, wanted = services(request), _filter(request, identity.tenant)
+    listed, cursor = wanted.listed, request.query_params.get("cursor")
+    if cursor is not None:
+        wanted = replace(wanted, before_seq=await known.cursors.read(listed, cursor))
+    found = await known.reader.page(wanted)
+    following = None if found.next_seq is None else await known.cursors.make(listed, found.next_seq)
+    return Json({"tasks": [shown(task, identity) for task in found.tasks], "next_cursor": following})
 
 
 def _filter(request: Request, tenant: str) -> TaskFilter:
+    known_query(request, _LIST_PARAMETERS)
     query = request.query_params
-    unknown = sorted(set(query) - _LIST_PARAMETERS)
-    if unknown:
-        raise InvalidInput.of(unknown[0], f"is no filter; there are: {', '.join(sorted(_LIST_PARAMETERS))}")
     priority = query.get("priority")
     return TaskFilter(
         tenant=tenant,
@@ -194,7 +283,6 @@ def _filter(request: Request, tenant: str) -> TaskFilter:
         parent_id=query.get("parent_id"),
         created_after_ms=query_time_ms(request, "created_after"),
         created_before_ms=query_time_ms(request, "created_before"),
-        before_seq=_parse_cursor(query.get("cursor")),
         limit=query_number(request, "limit", PAGE, PAGE_AT_MOST),
     )
 
@@ -212,19 +300,6 @@ def _status(text: str) -> State:
         raise InvalidInput.of("status", f"{text!r} is not one of {', '.join(State)}") from None
 
 
-def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        return int(base64.urlsafe_b64decode(cursor[:64] + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        raise InvalidInput.of("cursor", "must be the next_cursor of an earlier page") from None
-
-
 @needs("tasks:read")
 async def stats(request: Request, identity: Identity) -> Response:
     return Json(await services(request).tasks.stats(tenant=identity.tenant))
@@ -235,18 +310,35 @@ async def stats(request: Request, identity: Identity) -> Response:
 
 @needs("tasks:write")
 async def cancel(request: Request, identity: Identity) -> Response:
-    task_id = request.path_params["task_id"]
-    verdict = await services(request).tasks.cancel_task(task_id, tenant=identity.tenant)
+    moved = await services(request).tasks.cancel_task(
+        request.path_params["task_id"],
+        tenant=identity.tenant,
+        seen=seen_by(request),
+        idempotency=idempotency_of_move(request, identity.tenant, Move.CANCEL),
+        by=by(request, identity),
+    )
     task = await task_of(request, identity)
-    return Json(shown(task, identity), 200 if verdict == "cancelled" else 202)
+    headers = {"ETag": entity_tag(task), **_replayed(moved)}
+    if moved.verdict == "cancelled":
+        return Json(shown(task, identity), 200, headers)
+    return Json(shown(task, identity), 202, headers | SOON)
 
 
 @needs("tasks:write")
 async def retry(request: Request, identity: Identity) -> Response:
     task_id = request.path_params["task_id"]
-    await services(request).tasks.retry_task(task_id, tenant=identity.tenant)
-    body = {"task_id": task_id, "status": State.QUEUED.value, "links": links(task_id)}
-    return Json(body, 202, {"Location": f"/api/tasks/{task_id}"})
+    moved = await services(request).tasks.retry_task(
+        task_id,
+        tenant=identity.tenant,
+        seen=seen_by(request),
+        idempotency=idempotency_of_move(request, identity.tenant, Move.REQUEUE),
+        by=by(request, identity),
+    )
+    return _accepted(task_id, "", State.QUEUED, 202, SOON | _replayed(moved))
+
+
+def _replayed(moved: Moved) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if moved.replayed else {}
 
 
 # ------------------------------------------------------------------------------------------------- types
@@ -284,6 +376,7 @@ ROUTES = [
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
     Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
+    Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),
     resource("/api/tasks/{task_id}", GET=get, DELETE=cancel),
     Route("/api/task-types", types, methods=["GET"]),
 ]

@@ -33,11 +33,13 @@ class Listener:
         interrupts: Interrupts,
         on_work: Callable[[], None],
         on_delayed: Callable[[], None],
+        on_noted: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._interrupts = interrupts
         self._on_work = on_work
         self._on_delayed = on_delayed
+        self._on_noted = on_noted
         self._stopped = Event()
 
     def start(self) -> None:
@@ -71,12 +73,15 @@ class Listener:
                     self._obey(message["data"].decode())
                 elif message["data"] == b"delayed":
                     self._on_delayed()
+                elif message["data"] == b"audit":
+                    self._on_noted()
                 else:
                     self._on_work()
 
     def _ring_all(self) -> None:
         self._on_work()
         self._on_delayed()
+        self._on_noted()
 
     def _obey(self, order: str) -> None:
         verb, task_id, run = order.split(" ")

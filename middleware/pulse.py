@@ -1,5 +1,6 @@
 """What a worker process does on a timer: says that it lives, and, where it holds the lease, does the chores of all:
-queues what has become due, takes back what dead workers held, and moves up what has waited too long.
+queues what has become due, takes back what dead workers held, moves up what has waited too long, and chains what was
+noted for the audit trails.
 
 The lease only saves work: the chores are idempotent, and another process takes them over when its holder dies.
 """
@@ -7,6 +8,7 @@ The lease only saves work: the chores are idempotent, and another process takes 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
@@ -25,10 +27,15 @@ BEATS_PER_TIMEOUT = 2.2
 GRACE_S = 2.0
 DESCRIBE_EVERY_S = 10.0
 AGEING_EVERY_S = 30.0
+CHAINS_AFTER_S = 1.0
+"""So many notes as come meanwhile are chained together."""
+CHAINS_AT_ONCE = 20
+CHAINS_AGAIN_S = 10.0
 
 
 class Pulse:
-    """One thread; `look_soon` wakes it when a delay was set that may end before it would have looked."""
+    """One thread; `look_soon` wakes it when a delay was set that may end before it would have looked, `chain_soon`
+    when something was noted for an audit trail, `describe_soon` when the worker has news of itself."""
 
     def __init__(
         self,
@@ -49,9 +56,10 @@ class Pulse:
         self._silence_s = settings.heartbeat_timeout_s * 0.6
         self._heard_at = monotonic()
         self._wake = Event()
+        self._has_news = Event()
         self._stopped = Event()
         self._does_chores = False
-        self._beat_at = self._chores_at = self._describe_at = self._ageing_at = 0.0
+        self._beat_at = self._chores_at = self._describe_at = self._ageing_at = self._chains_at = 0.0
 
     def start(self) -> None:
         Thread(target=self._run, name="pulse", daemon=True).start()
@@ -62,6 +70,15 @@ class Pulse:
 
     def look_soon(self) -> None:
         self._chores_at = 0.0
+        self._wake.set()
+
+    def chain_soon(self) -> None:
+        self._chains_at = min(self._chains_at, monotonic() + CHAINS_AFTER_S)
+        self._wake.set()
+
+    def describe_soon(self) -> None:
+        """What the worker tells of itself has changed."""
+        self._has_news.set()
         self._wake.set()
 
     def _run(self) -> None:
@@ -77,19 +94,25 @@ class Pulse:
                 )
                 self._stopped.wait(AWAY_S)
                 continue
-            nearest = min(self._beat_at, self._chores_at) if self._does_chores else self._beat_at
+            nearest = min(self._beat_at, self._chores_at, self._chains_at) if self._does_chores else self._beat_at
             self._wake.wait(max(0.0, nearest - monotonic()))
 
     def _do_what_is_due(self) -> None:
         now = monotonic()
-        if now >= self._beat_at:
+        if now >= self._beat_at or self._has_news.is_set():
             self.beat(now)
         if self._does_chores and now >= self._chores_at:
             self._chores_at = now + self._chores_every_s
             self._do_chores(now)
+        if self._does_chores and now >= self._chains_at:
+            self._chain()
 
     def beat(self, now: float = 0.0) -> None:
         """Tell that the worker lives; done once before it takes its first task."""
+        if self._has_news.is_set():
+            # Cleared before it is told: news that come meanwhile are told by the next beat.
+            self._has_news.clear()
+            self._describe_at = 0.0
         describes = now >= self._describe_at
         lease = self._ledger.beat(self._worker, self._describe() if describes else None)
         heard = monotonic()
@@ -101,6 +124,7 @@ class Pulse:
             # Whoever takes the chores over, or kept them through a silence of the server, may be the first to be
             # heard again: the others get the time to say that they live before they are taken for dead.
             self._chores_at = heard + GRACE_S
+            self._chains_at = heard
         self._does_chores = lease
         for hold in self._interrupts.holds():
             if self._ledger.is_cancel_requested(hold):
@@ -116,3 +140,16 @@ class Pulse:
                 self._chores_at = min(self._chores_at, monotonic() + until_ms / 1_000)
         for worker, held in chores.dead.items():
             log.warning("worker %s is gone; %d of its tasks were taken back", worker, held)
+
+    def _chain(self) -> None:
+        """Nobody rings when the notes that are left are not the first, so it looks again until there are none."""
+        self._chains_at = math.inf
+        try:
+            more = all(self._ledger.extend_audit() for _ in range(CHAINS_AT_ONCE))
+        except Exception as error:
+            # Trails that somebody tampered with must not keep tasks from being taken back.
+            log.warning("the audit trails can't be extended (%s)", error, exc_info=not isinstance(error, Unavailable))
+            self._chains_at = monotonic() + CHAINS_AGAIN_S
+            return
+        if more:
+            self._chains_at = 0.0

@@ -32,7 +32,7 @@ from middleware.run import (
     WasCancelled,
 )
 from tasks.clock import now_ms
-from tasks.errors import DespachoError, PermanentFailure, ProviderFailed
+from tasks.errors import DespachoError, NotNow, PermanentFailure, ProviderFailed, WebhookFailed
 from tasks.ledger import Started
 from tasks.record import RunOptions
 
@@ -70,6 +70,8 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
         return HandedBack()
     if isinstance(exception, Superseded):
         return LetGo()
+    if isinstance(exception, NotNow):
+        return Retrying(round(1_000 * exception.after_s), counted=False)
     permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
     if permanent or started.retries >= started.options.max_retries:
         return Failed(describe(exception, started, retryable=False))
@@ -85,7 +87,7 @@ def _with_what_it_achieved(run: Run, outcome: Outcome) -> Outcome:
 def _delay_ms(started: Started, exception: BaseException) -> int:
     if isinstance(exception, Retry) and exception.delay is not None:
         return int(exception.delay)
-    asked_s = exception.retry_after_s if isinstance(exception, ProviderFailed) else None
+    asked_s = exception.retry_after_s if isinstance(exception, ProviderFailed | WebhookFailed) else None
     return max(backoff_ms(started.options, started.retries), round(1_000 * (asked_s or 0)))
 
 

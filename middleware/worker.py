@@ -65,13 +65,17 @@ class LaneWorker(Worker):
         super().__init__(broker, worker_threads=threads, worker_timeout=IDLE_MS)
         self.consumers = _OneConsumer()
         self.pulse = Pulse(broker.worker, broker.ledger, broker.interrupts, broker.settings, self._describe)
-        self.listener = Listener(broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon)
+        self.listener = Listener(
+            broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon, self.pulse.chain_soon
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {
             "host": socket.gethostname(),
             "threads": self.worker_threads,
             "task_names": sorted(self.broker.actors),
+            "queues": sorted(self.broker.queues),
+            "draining": self.broker.draining,
         }
 
     def start(self) -> None:
@@ -109,6 +113,7 @@ class LaneWorker(Worker):
     def drain(self, timeout_s: float) -> None:
         """Take nothing new, let running tasks finish for so long, hand back the rest, and stop."""
         self.broker.draining = True
+        self.pulse.describe_soon()
         self.broker.ring()
         self._hand_back_unbegun()
         if not _within(timeout_s, self._idle):

@@ -14,11 +14,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tasks import payloads
-from tasks.errors import FieldError, InvalidInput
+from tasks.errors import MOST_LISTED, FieldError, InvalidInput
 from tasks.lifecycle import LANES, lane_name
 
 BATCH = "batch.process_cases"
 """The type of task that has children, and results of its own."""
+WEBHOOK_TASK = "webhooks.deliver"
+"""Queued by the scripts themselves, with the end of a task that has a callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class TaskSpec:
         try:
             return self.payload.model_validate(bound)
         except ValidationError as error:
+            if error.error_count() > MOST_LISTED:
+                raise InvalidInput.too_much("kwargs", error.error_count()) from None
             raise InvalidInput([_named(e, positions) for e in error.errors(include_url=False)]) from None
 
 
@@ -126,6 +130,17 @@ _SPECS = (
         result=payloads.ReportResult,
         description="Writes a report over a day or a week.",
         timeout_s=600,
+    ),
+    TaskSpec(
+        name=WEBHOOK_TASK,
+        queue="webhooks",
+        payload=payloads.WebhookPayload,
+        result=payloads.WebhookResult,
+        description="Tells a client's server that a task has ended.",
+        # 5 s, 10 s, 20 s, ... 5.7 h, then 6 h three times: some 25 hours with the jitter.
+        retry=RetryPolicy(max_retries=16, min_backoff_s=5, max_backoff_s=6 * 3_600),
+        timeout_s=60,
+        internal=True,
     ),
     TaskSpec(
         name="upkeep.sweep",

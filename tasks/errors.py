@@ -24,6 +24,10 @@ class FieldError:
     message: str
 
 
+MOST_LISTED = 500
+"""A longer list of faults helps nobody, and takes longer to write than the input to read."""
+
+
 class InvalidInput(DespachoError):
     """The caller's input is wrong and nothing was changed."""
 
@@ -34,6 +38,11 @@ class InvalidInput(DespachoError):
     @classmethod
     def of(cls, field: str, message: str) -> InvalidInput:
         return cls([FieldError(field, message)])
+
+    @classmethod
+    def too_much(cls, field: str, count: int) -> InvalidInput:
+        """Of an input with more faults than are listed."""
+        return cls.of(field, f"has {count} faults, too many to list: mend what they have in common, or send less")
 
 
 class NotFound(DespachoError):
@@ -58,19 +67,29 @@ class IllegalMove(DespachoError):
 
 
 class IdempotencyMismatch(DespachoError):
-    """The Idempotency-Key was used before, with another body."""
+    """The Idempotency-Key was used before, with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("the Idempotency-Key was used with another request; take a new key for a new request")
+
+
+class RecordChanged(DespachoError):
+    """The record is another one than the caller has seen; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the task has changed since it was read")
 
 
 class QueueFull(DespachoError):
     """The bound on waiting tasks is reached; nothing was queued. It passes by itself."""
 
 
+class QuotaExceeded(DespachoError):
+    """As many tasks of the tenant wait as may; nothing was queued. It passes as they are done."""
+
+
 class Unavailable(DespachoError):
     """Redis can't be reached or refuses writes; nothing is known to have changed. It passes by itself."""
-
-
-class CaseRekeyed(DespachoError):
-    """A text that was read under a key of its case is to be stored, and the case was erased meanwhile."""
 
 
 class PermanentFailure(DespachoError):
@@ -79,6 +98,10 @@ class PermanentFailure(DespachoError):
 
 class CaseGone(PermanentFailure):
     """The case that the task works on was deleted, or never had a conversation."""
+
+
+class CaseRekeyed(CaseGone):
+    """A text that was read under a key of its case is to be stored, and the case was erased meanwhile."""
 
 
 class DocumentGone(PermanentFailure):
@@ -103,3 +126,25 @@ class ProviderRefused(ProviderFailed, PermanentFailure):
     def __init__(self, model: str, reason: str, settings: str) -> None:
         super().__init__(model, reason)
         self.args = (f"the provider of {model} refused the request: {reason}. Check {settings}.",)
+
+
+class WebhookFailed(DespachoError):
+    """A webhook was not delivered. It may be at another attempt, not before `retry_after_s` from now where the
+    receiver said so. `reason` is a few plain words of ours: nothing of the address or of what the receiver wrote."""
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(f"the webhook was not delivered: {reason}")
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class WebhookRefused(WebhookFailed, PermanentFailure):
+    """The receiver wants no more webhooks at this address, or the address may not be used: no attempt would help."""
+
+
+class NotNow(DespachoError):
+    """The run is to be made later, `after_s` from now; that is nobody's failure and uses up no attempt."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"put off for {after_s:.1f} s")
+        self.after_s = after_s

@@ -28,9 +28,15 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("seq", "seq", "string", "every script that moves a task", "one number"),
-    Key("task", "task:{id}", "hash", "ledger", "TTL: retention after the end; waiting ones by max_waiting"),
+    Key(
+        "task",
+        "task:{id}",
+        "hash",
+        "ledger",
+        "TTL: retention after the end; waiting ones by max_waiting, webhooks by a million",
+    ),
     # The transport: Dramatiq's own layout, so that dramatiq-dashboard reads it.
-    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting"),
+    Key("lane", "mq:{lane}", "list", "ledger", "max_waiting; a million webhooks"),
     Key("messages", "mq:{lane}.msgs", "hash", "ledger", "one field per waiting or running task"),
     Key("delayed_messages", "mq:{lane}.DQ.msgs", "hash", "ledger", "one field per delayed task"),
     Key("dead", "mq:{lane}.XQ", "zset", "ledger", "one member per failed task, leaves with its record"),
@@ -51,6 +57,7 @@ KEYS: tuple[Key, ...] = (
     Key("ended", "ended:{id}", "zset", "ledger", "TTL: with its parent; 10,000 members"),
     Key("expiring", "expiring", "zset", "ledger", "one member per ended task"),
     Key("idempotency", "idempotency:{tenant}:{digest}", "hash", "ledger", "TTL: 24 h"),
+    Key("cursor_key", "cursor_key", "string", "cursors", "32 bytes"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
     # Cases, documents, identity, reports.
@@ -90,6 +97,17 @@ KEYS: tuple[Key, ...] = (
     Key("api_keys", "apikeys", "set", "api_keys", "10,000 members"),
     Key("session", "session:{digest}", "string", "api_keys", "TTL: 12 h"),
     Key("ticket", "ticket:{digest}", "hash", "api_keys", "TTL: 60 s, then 1 h from the first connect"),
+    Key("rate", "rate:{kind}:{digest}:{window}", "string", "rate_counts", "TTL: two windows of a minute"),
+    Key("quotas", "quotas", "hash", "quotas", "10,000 fields, one per tenant that has a quota of its own"),
+    Key("audit_pending", "audit_pending", "list", "ledger", "200,000 notes that aren't chained yet"),
+    Key("audit_state", "audit_state", "hash", "ledger", "two fields"),
+    Key("audit_head", "audit_head:{tenant}", "hash", "ledger", "five fields; one per tenant"),
+    Key("audited", "audited", "set", "ledger", "one member per tenant"),
+    Key("audit", "audit:{tenant}", "stream", "ledger", "audit_entries"),
+    Key("webhook_secret", "webhook_secret:{tenant}", "hash", "webhooks", "one per tenant"),
+    Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
+    Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
+    Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )

@@ -16,10 +16,21 @@ from typing import Any
 import redis
 
 from tasks import scripts
+from tasks.audit import subjects
+from tasks.audit_chain import extend
 from tasks.case_keys import CaseKeys, Keyring, key_ttl_s
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
-from tasks.errors import IdempotencyMismatch, IllegalMove, InvalidInput, NotFound, QueueFull, Unavailable
+from tasks.errors import (
+    IdempotencyMismatch,
+    IllegalMove,
+    InvalidInput,
+    NotFound,
+    QueueFull,
+    QuotaExceeded,
+    RecordChanged,
+    Unavailable,
+)
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
 from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
@@ -54,11 +65,27 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """How a request that moves one task was answered: `cancelled`, `cancelling` or `queued`; `replayed` where it was
+    answered so before."""
+
+    verdict: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A digest of tenant, route and key, and the fingerprint of the body that came with it."""
+    """A digest of tenant, route and key, and the fingerprint of the request that came with it."""
 
     digest: str = ""
     fingerprint: str = ""
+
+    def arguments(self) -> list[str | int]:
+        return [self.digest, self.fingerprint, IDEMPOTENCY_TTL_MS]
+
+
+UNCONDITIONAL = ""
+"""What a caller has seen that makes no condition; else versions of the record joined by commas, or `*`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +151,8 @@ class Chores:
 
 
 class Submission:
-    """One call of `submit`, which may have to be made again: until its texts lie under the keys that are kept."""
+    """One call of `submit`, which may have to be made again: until its texts lie under the keys that are kept.
+    Without a quota the tenant's is not asked; without an audit line nothing is noted."""
 
     def __init__(
         self,
@@ -133,6 +161,8 @@ class Submission:
         settings: Settings,
         catalog: Catalog,
         idempotency: Idempotency = Idempotency(),
+        quota: int | None = None,
+        audit_line: str = "",
     ) -> None:
         """Raises `InvalidInput` for no task, and for a queue that nobody declared."""
         if not tasks:
@@ -142,18 +172,17 @@ class Submission:
         self._tasks = tasks
         self._ring = ring
         self._settings = settings
-        self._idempotency = idempotency
+        about = subjects([task.task_id for task in tasks]) if audit_line else ""
+        asked = "" if quota is None else quota
+        self._head = [settings.max_waiting, *idempotency.arguments(), asked, audit_line, about]
         self._sealed = SealedTasks(ring)
 
     def arguments(self) -> list[str | int | bytes]:
         """In the order in which `submit.lua` reads them. Raises `CaseRekeyed`."""
-        known, ttl_ms = self._idempotency, IDEMPOTENCY_TTL_MS
-        head: list[str | int | bytes]
         self._sealed = SealedTasks(self._ring)
         bodies = [part for task in self._tasks for part in self._sealed.arguments(task)]
         keys = self._sealed.key_arguments()
-        head = [self._settings.max_waiting, known.digest, known.fingerprint, ttl_ms, key_ttl_s(self._settings)]
-        return [*head, len(keys) // 4, *keys, *bodies]
+        return [*self._head, key_ttl_s(self._settings), len(keys) // 4, *keys, *bodies]
 
     def read(self, answer: list[bytes]) -> Submitted | None:
         """What came of it; `None` where it has to be sent again, under the keys that were told."""
@@ -173,22 +202,28 @@ def parse_submitted(answer: list[bytes]) -> Submitted:
     """Reads the answer of `submit`; its refusals become errors."""
     verdict, *ids = (part.decode() for part in answer)
     if verdict == "mismatch":
-        raise IdempotencyMismatch("the Idempotency-Key was used with another body")
+        raise IdempotencyMismatch
     if verdict == "full":
         raise QueueFull(f"too many tasks are waiting in {ids[0]}")
+    if verdict == "quota":
+        raise QuotaExceeded(f"{ids[0]} tasks may wait at a time; queue more when some are done")
     if verdict == "orphan":
         raise IllegalMove("take children", "not running")
     return Submitted(tuple(ids), replayed=verdict == "replayed")
 
 
-def parse_move(move: Move, answer: list[bytes]) -> str:
+def parse_move(move: Move, answer: list[bytes]) -> Moved:
     """Reads the answer of `cancel` or `requeue`; its refusals become errors."""
     verdict, *rest = (part.decode() for part in answer)
     if verdict == "gone":
         raise NotFound("there is no such task")
     if verdict == "refused":
         raise IllegalMove(move.value, rest[0])
-    return verdict
+    if verdict == "changed":
+        raise RecordChanged
+    if verdict == "mismatch":
+        raise IdempotencyMismatch
+    return Moved(rest[0], replayed=True) if verdict == "replayed" else Moved(verdict)
 
 
 def _or_none(ms: int) -> int | None:
@@ -223,8 +258,9 @@ class Ledger:
     # ------------------------------------------------------------------------------------------ submit
 
     def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
-        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is. Raises `CaseRekeyed`
-        where a task brings the text of a case that was erased meanwhile."""
+        """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is. It is for the service's
+        own: children and what is scheduled, which no quota stops and no audit notes. Raises `CaseRekeyed` where a
+        task brings the text of a case that was erased meanwhile."""
         submission = Submission(tasks, self.ring, self._settings, self.catalog, idempotency)
         for _ in range(SENT_AT_MOST):
             submitted = submission.read(self._call("submit", *submission.arguments()))
@@ -361,13 +397,14 @@ class Ledger:
     def cancel(self, task_id: str, tenant: str = ANY_TENANT) -> str:
         """`cancelled`, or `cancelling` where a worker must hear of it first. Raises `NotFound`, `IllegalMove`."""
         allowed = allowed_from(Move.CANCEL)
-        return parse_move(Move.CANCEL, self._call("cancel", task_id, tenant, allowed, self._retention_ms))
+        wish = (task_id, tenant, allowed, self._retention_ms, UNCONDITIONAL, *Idempotency().arguments(), "")
+        return parse_move(Move.CANCEL, self._call("cancel", *wish)).verdict
 
     def requeue(self, task_id: str, tenant: str = ANY_TENANT, *, held: bool = False) -> str:
         """Run a failed or cancelled task again, with fresh attempts. A child that is `held` waits until its parent
         draws it; one that isn't runs whatever became of its parent. Raises `NotFound`, `IllegalMove`."""
-        allowed, flag = allowed_from(Move.REQUEUE), "1" if held else ""
-        return parse_move(Move.REQUEUE, self._call("requeue", task_id, tenant, allowed, flag))
+        wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments(), "")
+        return parse_move(Move.REQUEUE, self._call("requeue", *wish, "1" if held else "")).verdict
 
     # ------------------------------------------------------------------------------------------ upkeep
 
@@ -396,6 +433,11 @@ class Ledger:
         )
         dead = zip((worker.decode() for worker in report[::2]), report[1::2], strict=True)
         return Chores(_or_none(following_ms), _or_none(until_death_ms), dict(dead))
+
+    def extend_audit(self) -> bool:
+        """Chain some of what was noted for the audit trails; true where there may be more."""
+        with redis_faults():
+            return extend(self.client, self._caller, self._settings)
 
     def held_by(self, worker: str) -> set[Hold]:
         """What the server thinks that this worker holds."""

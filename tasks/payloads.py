@@ -2,6 +2,8 @@
 
 Arguments may be given by position or by name; the order of a payload's fields is the order of its positional
 arguments.
+
+Of a sequence only the first item that is wrong is told: a body of a megabyte has room for half a million of them.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class Turn(Frozen):
         return self.role in ("client", "user")
 
 
-Conversation = Annotated[tuple[Turn, ...], Field(max_length=2_000)]
+Conversation = Annotated[tuple[Turn, ...], Field(max_length=2_000, fail_fast=True)]
 
 
 class Entity(Frozen):
@@ -128,8 +130,11 @@ class UrgencyReason(Frozen):
 
 
 class TriageResult(Frozen):
+    """What a conversation is about. `secondary_area` is the runner-up where it is close enough to be at stake too."""
+
     case_id: str
     area: Area
+    secondary_area: Area | None = None
     areas: tuple[AreaScore, ...]
     urgency: Urgency
     urgency_reasons: tuple[UrgencyReason, ...]
@@ -155,7 +160,7 @@ class DocumentOptions(Frozen):
 
 class DocumentsPayload(Frozen):
     case_id: CaseId
-    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100)]
+    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100, fail_fast=True)]
     options: DocumentOptions = DocumentOptions()
 
 
@@ -197,11 +202,14 @@ class EmbeddingsPayload(Frozen):
     """Exactly one of `texts`, `case_id` and `document_ids` says what is embedded."""
 
     texts: (
-        Annotated[tuple[Annotated[str, Field(max_length=100_000)], ...], Field(min_length=1, max_length=10_000)]
+        Annotated[
+            tuple[Annotated[str, Field(max_length=100_000)], ...],
+            Field(min_length=1, max_length=10_000, fail_fast=True),
+        ]
         | None
     ) = None
     case_id: CaseId | None = None
-    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100)] | None = None
+    document_ids: Annotated[tuple[DocumentId, ...], Field(min_length=1, max_length=100, fail_fast=True)] | None = None
     encoding_format: Literal["float", "base64"] = "float"
 
     @model_validator(mode="after")
@@ -247,14 +255,18 @@ class InlineCase(Frozen):
     case_id: CaseId
     conversation_history: Conversation = ()
     user_message: Annotated[str, Field(max_length=100_000)] | None = None
-    document_ids: Annotated[tuple[DocumentId, ...], Field(max_length=100)] = ()
+    document_ids: Annotated[tuple[DocumentId, ...], Field(max_length=100, fail_fast=True)] = ()
 
 
 class BatchPayload(Frozen):
     """Cases by id or with their conversation; one that is given twice is worked on once, as it was given first."""
 
-    cases: Annotated[tuple[CaseId | InlineCase, ...], Field(min_length=1, max_length=10_000)]
-    operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("triage", "documents", "embeddings")
+    cases: Annotated[tuple[CaseId | InlineCase, ...], Field(min_length=1, max_length=10_000, fail_fast=True)]
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=3, fail_fast=True)] = (
+        "triage",
+        "documents",
+        "embeddings",
+    )
     on_error: Literal["continue", "abort"] = Field(
         default="continue", description="`abort`: the first case that fails cancels those that have not begun."
     )
@@ -340,3 +352,22 @@ class UpkeepResult(Frozen):
 
     expired: int
     mended: int = 0
+
+
+class WebhookPayload(Frozen):
+    """The end of a task that is to be told, as the script that ended it wrote it down; what else the receiver is told
+    is read from the task's record."""
+
+    task_id: str
+    tenant: str
+    status: Literal["succeeded", "failed", "cancelled"]
+    attempt: int
+    at: int = Field(description="When the task ended, in ms since 1970.")
+    url: str
+
+
+class WebhookResult(Frozen):
+    """How a delivery ended well; `forgotten` where nothing was sent, because the task is not kept any more."""
+
+    outcome: Literal["delivered", "forgotten"]
+    http_status: int | None = None

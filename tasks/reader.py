@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from heapq import merge
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from tasks.connection import AsyncRedis
 from tasks.errors import NotFound
 from tasks.keys import Keys
 from tasks.lifecycle import LANES, State, lane_name
-from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, parse_message, parse_task
+from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, compact_json, parse_message, parse_task
 from tasks.redis_faults import redis_faults
 from tasks.sealed_tasks import open_file_of, opened, sealed_values
 from tasks.sealing import SealBroken
@@ -66,6 +66,12 @@ class TaskFilter:
         return task.tenant == self.tenant and (not self.statuses or task.status in self.statuses)
 
     @property
+    def listed(self) -> str:
+        """Names the list that is asked for, whichever page of it."""
+        chosen = replace(self, before_seq=None, limit=0, statuses=tuple(sorted(set(self.statuses))))
+        return compact_json(astuple(chosen))
+
+    @property
     def range(self) -> tuple[str, str]:
         """Highest and lowest sequence number, as Redis writes bounds."""
         highest = "+inf" if self.before_seq is None else f"({self.before_seq}"
@@ -86,7 +92,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker process that was heard of lately."""
+    """A worker process that was heard of lately. One that is `draining` takes nothing new."""
 
     worker: str
     host: str
@@ -94,6 +100,12 @@ class Worker:
     busy: int
     last_seen_ms: int
     task_names: tuple[str, ...]
+    queues: tuple[str, ...]
+    draining: bool
+
+    def takes(self, task: Task) -> bool:
+        """Whether the worker would run such a task."""
+        return not self.draining and task.queue in self.queues and task.name in self.task_names
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -131,10 +143,11 @@ class Reader:
         task = parse_task(task_id, values)
         if task is None or tenant not in (None, task.tenant):
             return None
-        (task,) = await self._opened([task])
+        (task,) = await self.open_all([task])
         return task
 
-    async def _opened(self, tasks: Sequence[Task]) -> list[Task]:
+    async def open_all(self, tasks: Sequence[Task]) -> list[Task]:
+        """These records with what lies sealed in them, as far as its key is there."""
         ring = self._case_keys.ring
         await self._case_keys.ask(ring.unknown(sealed_values(tasks)))
         return [opened(task, ring) for task in tasks]
@@ -147,7 +160,7 @@ class Reader:
         with redis_faults():
             rows = await pipe.execute()
         found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
-        return await self._opened([task for task in found if task is not None])
+        return await self.open_all([task for task in found if task is not None])
 
     async def open_blob(self, task: Task, blobs: FolderBlobs, place: str) -> Iterator[bytes]:
         """What a task left in the blob store, a piece at a time. Raises `NotFound` where it is not there, or not to
@@ -264,15 +277,19 @@ class Reader:
             beats = await self.client.zrangebyscore(
                 self.keys.of("heartbeats"), now_ms() - self._heartbeat_timeout_ms, "+inf", withscores=True
             )
-        return [await self._worker(raw.decode(), int(score)) for raw, score in beats]
-
-    async def _worker(self, worker: str, last_seen_ms: int) -> Worker:
+        names = [raw.decode() for raw, _ in beats]
         pipe = self.client.pipeline(transaction=False)
-        pipe.get(self.keys.of("worker", worker=worker))
-        for lane in self.catalog.lanes:
-            pipe.scard(self.keys.of("acks", worker=worker, lane=lane))
+        for name in names:
+            pipe.get(self.keys.of("worker", worker=name))
+            for lane in self.catalog.lanes:
+                pipe.scard(self.keys.of("acks", worker=name, lane=lane))
         with redis_faults():
-            description, *held = await pipe.execute()
+            told = iter(await pipe.execute())
+        each = 1 + len(self.catalog.lanes)
+        rows = [list(itertools.islice(told, each)) for _ in names]
+        return [self._worker(name, int(beat[1]), *row) for name, beat, row in zip(names, beats, rows, strict=True)]
+
+    def _worker(self, worker: str, last_seen_ms: int, description: bytes | None, *held: int) -> Worker:
         told = from_json(description) if description else {}
         return Worker(
             worker=worker,
@@ -281,7 +298,15 @@ class Reader:
             busy=sum(held),
             last_seen_ms=last_seen_ms,
             task_names=tuple(told.get("task_names", ())),
+            # One of an older release reads all queues and doesn't say so.
+            queues=tuple(told.get("queues", self.catalog.queues)),
+            draining=told.get("draining", False),
         )
+
+    async def figures_by_queue(self, tenant: str) -> dict[str, Figures]:
+        """What a tenant's tasks came to in the last hour."""
+        by_queue, _ = aggregate(await self._minutes([tenant]))
+        return by_queue
 
     async def stats(self, tenants: Sequence[str]) -> dict[str, Any]:
         """The figures of the last hour over these tenants, and how the queues stand now."""
@@ -328,16 +353,19 @@ class Reader:
             pipe.hlen(self.keys.of("delayed_messages", lane=lane))
             pipe.zcard(self.keys.of("dead", lane=lane))
             pipe.lindex(self.keys.of("lane", lane=lane), 0)
-        pipe.hexists(self.keys.of("paused"), queue)
+        pipe.hget(self.keys.of("paused"), queue)
         with redis_faults():
             *rows, paused = await pipe.execute()
+        pause = from_json(paused) if paused else {}
         lanes = [rows[i : i + 5] for i in range(0, len(rows), 5)]
         return {
             "waiting": {priority.value: lane[0] for priority, lane in zip(LANES, lanes, strict=True)},
             "scheduled": sum(lane[2] for lane in lanes),
             "running": sum(max(0, lane[1] - lane[0]) for lane in lanes),
             "dead": sum(lane[3] for lane in lanes),
-            "paused": bool(paused),
+            "paused": paused is not None,
+            "paused_by": pause.get("by"),
+            "paused_at": rfc3339(pause.get("at")),
             "oldest_waiting_ms": await self._oldest_waiting_ms([lane[4] for lane in lanes]),
             **figures.as_json(),
         }

@@ -46,6 +46,8 @@ RECORD_FIELDS = (
     "eta",
     "cancel",
     "requeued",
+    "awaiting",
+    "raised",
     "progress",
     "progress_message",
     "progress_seq",
@@ -107,6 +109,11 @@ class Children:
         """How many of a hundred have ended, to a tenth."""
         return 1_000 * self.ended // self.total / 10 if self.total else 0.0
 
+    @property
+    def counters(self) -> str:
+        counted = (self.total, self.running, self.succeeded, self.failed, self.cancelled)
+        return ".".join(map(str, counted))
+
     def as_json(self) -> dict[str, int]:
         return {
             "total": self.total,
@@ -120,7 +127,9 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation."""
+    """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation. `awaiting` is `1`
+    while a batch waits for its children and `due` when it may go on; `raised` is the lane to which a task was moved
+    up because it had waited long."""
 
     task_id: str
     name: str
@@ -141,6 +150,8 @@ class Task:
     eta_ms: int | None = None
     cancel_requested: bool = False
     requeued: bool = False
+    awaiting: str = ""
+    raised: str = ""
     progress: float = 0.0
     progress_message: str = ""
     progress_seq: int = 0
@@ -157,6 +168,14 @@ class Task:
     @property
     def created_ms(self) -> int:
         return self.seq // SEQ_PER_MS
+
+    @property
+    def version(self) -> str:
+        """Another one after every change of the record: the number of its latest event, and what changes without
+        one. `lua/requests.lua` says the same, so that a move can be bound to it."""
+        latest = max(int(self.log.rpartition("\n")[2].partition(" ")[0] or self.seq), self.progress_seq)
+        version = f"{latest}-{self.run}{'c' if self.cancel_requested else ''}"
+        return version if self.children is None else f"{version}-{self.children.counters}"
 
     @property
     def kind(self) -> str:
@@ -354,6 +373,8 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         eta_ms=_number(raw["eta"]),
         cancel_requested=raw["cancel"] == b"1",
         requeued=raw["requeued"] == b"1",
+        awaiting=_text(raw["awaiting"]),
+        raised=_text(raw["raised"]),
         progress=float(raw["progress"] or 0),
         progress_message=_text(raw["progress_message"]),
         progress_seq=_number(raw["progress_seq"]) or 0,

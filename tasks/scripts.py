@@ -18,7 +18,9 @@ from typing import Any
 
 import redis
 
+from tasks.catalog import CATALOG, WEBHOOK_TASK
 from tasks.keys import lua_functions
+from tasks.record import RunOptions
 from tasks.shared_connection import SharedConnection
 
 NAMES = (
@@ -44,6 +46,9 @@ NAMES = (
     "expired",
     "expire",
     "forget",
+    "note",
+    "extend_audit",
+    "standing",
     "sweep",
     "keep_vector",
     "note_about",
@@ -55,7 +60,7 @@ NAMES = (
     "add_document",
 )
 
-SHARED = ("prelude", "case_keys", "fetching", "chores", "astray")
+SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
@@ -75,6 +80,19 @@ end
 """
 
 
+DELIVERIES_AT_MOST = 1_000_000
+"""Webhooks that may wait, so that receivers which are away never fill the server's memory."""
+
+
+def _delivery() -> str:
+    """What the scripts must know of the task that delivers a webhook, as a table in Lua."""
+    spec = CATALOG.get(WEBHOOK_TASK, internal=True)
+    retry = spec.retry
+    options = RunOptions(retry.max_retries, retry.min_backoff_s, retry.max_backoff_s, spec.timeout_s).encode()
+    names = f"name = '{spec.name}', queue = '{spec.queue}'"
+    return f"local DELIVERY = {{{names}, options = '{options}', most = {DELIVERIES_AT_MOST}}}"
+
+
 @cache
 def _body() -> str:
     folder = files("tasks") / "lua"
@@ -82,7 +100,7 @@ def _body() -> str:
         f"register('{name}', function(KEYS, ARGV)\n{(folder / f'{name}.lua').read_text()}\nend)" for name in NAMES
     )
     shared = ((folder / f"{name}.lua").read_text() for name in SHARED)
-    return "\n".join(["local NS", lua_functions(), *shared, _FRAME, *functions])
+    return "\n".join(["local NS", lua_functions(), _delivery(), *shared, _FRAME, *functions])
 
 
 @cache
@@ -163,6 +181,17 @@ def _ask(connection: Any, command: tuple[Any, ...]) -> Any:
         raise
 
 
+def call_once(client: redis.Redis, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
+    """Call an operation over a client's own pool: for commands, which call one now and then."""
+    try:
+        return client.fcall(function(name), 1, namespace, *arguments)
+    except redis.ResponseError as error:
+        if not _is_missing(error):
+            raise
+    client.function_load(library(), replace=True)
+    return client.fcall(function(name), 1, namespace, *arguments)
+
+
 class AsyncCaller:
     """Calls operations for the gateway, over the one connection that its requests share."""
 
@@ -170,18 +199,23 @@ class AsyncCaller:
         self._connection = connection
 
     async def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
-        """Call an operation; a server that doesn't have the library yet gets it. A broken connection is worth a
-        second call, a silent server is not: the caller waits."""
+        """Call an operation; a server that doesn't have the library yet gets it."""
         command = ("FCALL", function(name), 1, namespace, *arguments)
         try:
-            return await self._connection.call(*command)
-        except redis.ConnectionError:
-            return await self._connection.call(*command)
+            return await self.ask(*command)
         except redis.ResponseError as error:
             if not _is_missing(error):
                 raise
         await self._connection.call("FUNCTION", "LOAD", "REPLACE", library())
         return await self._connection.call(*command)
+
+    async def ask(self, *command: Any) -> Any:
+        """Send a command that may be sent twice. A broken connection is worth a second try, a silent server is not:
+        the caller waits."""
+        try:
+            return await self._connection.call(*command)
+        except redis.ConnectionError:
+            return await self._connection.call(*command)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -75,6 +75,7 @@ class SealedTasks:
             payload,
             metadata,
             "1" if task.held else "",
+            task.callback,
         ]
 
     def _bodies(self, task: NewTask) -> tuple[bytes | str, bytes | str]:

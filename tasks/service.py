@@ -6,31 +6,39 @@ It is the asynchronous face of the ledger: the same scripts, one round trip each
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tasks import scripts
+from tasks.audit import LOCAL, By
+from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
 from tasks.erasure import Erasure
-from tasks.errors import FieldError, InvalidInput, NotFound, Unavailable
+from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, InvalidInput, NotFound, Unavailable
+from tasks.explanation import Explanation, explain
 from tasks.keys import Keys
 from tasks.ledger import (
     KEYS_CHANGE,
     SENT_AT_MOST,
+    UNCONDITIONAL,
     Idempotency,
+    Moved,
     Submission,
     Submitted,
     parse_move,
 )
-from tasks.lifecycle import Move, Priority, allowed_from
+from tasks.lifecycle import Move, Priority, State, allowed_from
 from tasks.reader import Reader
-from tasks.record import Task
+from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
+from tasks.standing import Outlook
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
+from tasks.webhooks import WebhookDesk
 
 CANCELLED_AT_ONCE = 50
 
@@ -48,10 +56,14 @@ class TaskService:
         self.ring = Keyring(settings)
         self.case_keys = AsyncCaseKeys(client, settings, self.ring)
         self.reader = Reader(client, settings, catalog, self.case_keys)
+        self.webhooks = WebhookDesk(client, settings, self.ring)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
+        self.audit = AuditBook(client, self._caller, settings)
         self.cases = CaseStore(client, settings, self.case_keys, self._caller)
-        self._namespace = Keys(settings.namespace).namespace
+        self._keys = Keys(settings.namespace)
+        self._namespace = self._keys.namespace
         self._retention_ms = settings.retention_s * 1_000
+        self.outlook = Outlook(self._call, self.reader)
 
     def erasure(self, blobs: FolderBlobs) -> Erasure:
         """What erases and holds cases, with the files of theirs in `blobs`."""
@@ -83,10 +95,12 @@ class TaskService:
         metadata: Mapping[str, Any] | None = None,
         *,
         tenant: str = DEFAULT_TENANT,
+        callback_url: str | None = None,
     ) -> str:
-        """Queue one task and return its id. `countdown` is in seconds, at most 30 days.
+        """Queue one task and return its id. `countdown` is in seconds, at most 30 days; a webhook tells its end to
+        `callback_url`.
 
-        Raises `InvalidInput`, which names the argument, `QueueFull` and `Unavailable`.
+        Raises `InvalidInput`, which names the argument, `QuotaExceeded`, `QueueFull` and `Unavailable`.
         """
         order = Order(
             task_name=task_name,
@@ -98,6 +112,7 @@ class TaskService:
             retry_config=retry_config or {},
             metadata=metadata or {},
             tenant=tenant,
+            callback_url=callback_url,
         )
         submitted = await self.submit(await self.prepare([order]))
         return submitted.task_ids[0]
@@ -108,12 +123,18 @@ class TaskService:
         order's number in place of `{}`."""
         checked: list[NewTask] = []
         errors: list[FieldError] = []
+        callbacks = {(order.tenant, order.callback_url) for order in orders if order.callback_url is not None}
+        refused = await self.webhooks.refused(callbacks)
         for number, order in enumerate(orders):
+            faults = refused.get((order.tenant, order.callback_url or ""), [])
             try:
                 checked.append(await self._check(order))
             except InvalidInput as invalid:
-                start = prefix.format(number)
-                errors.extend(FieldError(start + fault.field, fault.message) for fault in invalid.errors)
+                faults = invalid.errors + faults
+            start = prefix.format(number)
+            errors.extend(FieldError(start + fault.field, fault.message) for fault in faults)
+        if len(errors) > MOST_LISTED:
+            raise InvalidInput.too_much(prefix.partition("[")[0], len(errors))
         if errors:
             raise InvalidInput(errors)
         return checked
@@ -123,7 +144,7 @@ class TaskService:
         bound = self.catalog.get(order.task_name).bind(order.args, order.kwargs)
         if task.name == "triage.process_async" or (task.name == "embeddings.generate_async" and task.case_id):
             await self._check_conversation(task, bound)
-        for document_id in bound.get("document_ids") or ():
+        for document_id in dict.fromkeys(bound.get("document_ids") or ()):
             await self._check_document(task.tenant, document_id)
         return task
 
@@ -144,55 +165,108 @@ class TaskService:
         except NotFound:
             raise InvalidInput.of("kwargs.document_ids", f"there is no document {document_id}") from None
 
-    async def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
-        """Queue checked tasks, all or none."""
-        submission = Submission(tasks, self.ring, self.settings, self.catalog, idempotency)
+    async def submit(
+        self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency(), by: By = LOCAL
+    ) -> Submitted:
+        """Queue checked tasks, all or none, within the quota of their tenant."""
+        quota, line = self.settings.tenant_quota, by.line("task.submit")
+        submission = Submission(tasks, self.ring, self.settings, self.catalog, idempotency, quota, line)
         for _ in range(SENT_AT_MOST):
             submitted = submission.read(await self._call("submit", *submission.arguments()))
-            if submitted is not None:
-                return submitted
+            if submitted is None:
+                continue
+            if submitted.replayed and submitted.task_ids == tuple(task.task_id for task in tasks):
+                # A call that was made again, because its answer was lost, finds what it has queued itself.
+                return replace(submitted, replayed=False)
+            return submitted
         raise Unavailable(KEYS_CHANGE)
+
+    async def submitted_before(self, tenant: str, idempotency: Idempotency) -> Submitted | None:
+        """What the same request has queued already; `None` where this key is new. Raises `IdempotencyMismatch`."""
+        with redis_faults():
+            known = await self.client.hmget(
+                self._keys.of("idempotency", tenant=tenant, digest=idempotency.digest), "fingerprint", "ids"
+            )
+        if known[0] is None:
+            return None
+        if known[0].decode() != idempotency.fingerprint:
+            raise IdempotencyMismatch
+        return Submitted(tuple(known[1].decode().split(",")), replayed=True)
 
     async def get_task_status(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> Task:
         """The record as it stands now. Raises `NotFound`."""
-        task = await self.reader.task(task_id, tenant)
-        if task is None:
+        with redis_faults():
+            values = await self._caller.ask("HMGET", self._keys.of("task", id=task_id), *RECORD_FIELDS)
+        task = parse_task(task_id, values)
+        if task is None or task.tenant != tenant:
             raise NotFound("there is no such task")
+        (task,) = await self.reader.open_all([task])
         return task
 
-    async def cancel_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
+    async def explain(self, task: Task) -> Explanation:
+        """Why a task isn't running, or what became of it."""
+        return await explain(task, self.reader, self.outlook)
+
+    async def cancel_task(
+        self,
+        task_id: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        seen: str = UNCONDITIONAL,
+        idempotency: Idempotency = Idempotency(),
+        by: By | None = LOCAL,
+    ) -> Moved:
         """`cancelled`, or `cancelling` where its worker has to stop first; a batch takes its children with it.
 
-        Raises `NotFound` and, for a task that has ended, `IllegalMove`.
+        Raises `NotFound`; `IllegalMove` for a task that has ended; `RecordChanged` for one that is of none of the
+        versions in `seen`; `IdempotencyMismatch`.
         """
         allowed = allowed_from(Move.CANCEL)
-        answer = await self._call("cancel", task_id, tenant, allowed, self._retention_ms)
-        verdict = parse_move(Move.CANCEL, answer)
-        await self._cancel_children(task_id, tenant)
-        return verdict
+        condition = (seen, *idempotency.arguments(), by.line("task.cancel") if by else "")
+        answer = await self._call("cancel", task_id, tenant, allowed, self._retention_ms, *condition)
+        moved = parse_move(Move.CANCEL, answer)
+        # The call that was answered first may have come no further; but the batch may run again by now.
+        if not moved.replayed or await self._is_to_end(task_id):
+            await self._cancel_children(task_id, tenant)
+        return moved
+
+    async def _is_to_end(self, task_id: str) -> bool:
+        task = await self.reader.task(task_id)
+        return task is not None and (task.cancel_requested or task.status is State.CANCELLED)
 
     async def _cancel_children(self, parent_id: str, tenant: str) -> None:
         children = await self.reader.children(parent_id)
         allowed = allowed_from(Move.CANCEL)
+        unconditional = (self._retention_ms, UNCONDITIONAL, *Idempotency().arguments(), "")
         for start in range(0, len(children), CANCELLED_AT_ONCE):
             pipe = self.client.pipeline(transaction=False)
             for child in children[start : start + CANCELLED_AT_ONCE]:
-                pipe.fcall(scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, self._retention_ms)
+                pipe.fcall(scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, *unconditional)
             with redis_faults():
                 await pipe.execute()
 
-    async def retry_task(self, task_id: str, *, tenant: str = DEFAULT_TENANT) -> str:
-        """Run a failed or cancelled task again, with fresh attempts. Raises `NotFound`, `IllegalMove`."""
-        answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE))
+    async def retry_task(
+        self,
+        task_id: str,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        seen: str = UNCONDITIONAL,
+        idempotency: Idempotency = Idempotency(),
+        by: By = LOCAL,
+    ) -> Moved:
+        """Run a failed or cancelled task again, with fresh attempts. Raises as `cancel_task` does."""
+        condition = (seen, *idempotency.arguments(), by.line("task.retry"))
+        answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), *condition)
         return parse_move(Move.REQUEUE, answer)
 
-    async def pause_queue(self, queue: str, by: str) -> None:
-        """Let workers finish what they have begun of a queue and take nothing more. Raises `InvalidInput`."""
-        await self._call("pause", self.catalog.check_queue(queue), by)
+    async def pause_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Let workers finish what they have begun of a queue and take nothing more; `tenant` is whose trail tells it.
+        Raises `InvalidInput`."""
+        await self._call("pause", self.catalog.check_queue(queue), by.actor, tenant, by.line("queue.pause"))
 
-    async def resume_queue(self, queue: str) -> None:
+    async def resume_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
         """Let a paused queue go on. Raises `InvalidInput`."""
-        await self._call("resume", self.catalog.check_queue(queue))
+        await self._call("resume", self.catalog.check_queue(queue), tenant, by.line("queue.resume"))
 
     async def stats(self, *, tenant: str | None = DEFAULT_TENANT) -> dict[str, Any]:
         """The last hour's figures of one tenant; of all of them with `None`."""

@@ -7,6 +7,7 @@ the variable and the remedy. README.md names every one of them; a test checks th
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
+from tasks.callbacks import parse_place
 from tasks.errors import SettingsError
 
 PREFIX = "DESPACHO_"
@@ -67,6 +69,14 @@ class Settings(BaseSettings):
     max_waiting: int = Field(
         default=1_000_000, ge=1, description="Tasks that may wait in one lane; above it, submits get a 503."
     )
+    tenant_quota: int = Field(
+        default=200_000,
+        ge=1,
+        description="Tasks of one tenant that may wait; above it, submits get a 429. `despacho quotas` sets others.",
+    )
+    audit_entries: int = Field(
+        default=100_000, ge=100, description="Entries of the audit trail that are kept of each tenant."
+    )
     heartbeat_timeout_s: float = Field(
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
     )
@@ -97,6 +107,12 @@ class Settings(BaseSettings):
     max_document_bytes: int = Field(
         default=50 << 20, ge=1_024, description="The largest document that is accepted (50 MiB)."
     )
+    request_timeout_s: float = Field(
+        default=20.0,
+        ge=0.1,
+        le=600,
+        description="How long a client may take to send a request; a large body may take longer.",
+    )
     inline_result_bytes: int = Field(
         default=64 << 10, ge=0, description="A larger result is kept in the blob store, not in Redis."
     )
@@ -107,8 +123,42 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(
         default=False, description="Mark the session cookie `Secure`; set it wherever TLS is in front."
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description='Addresses or networks whose `X-Forwarded-For` is believed, as JSON: `["10.0.0.0/8"]`.',
+    )
+    rate_per_token: int = Field(
+        default=6_000, ge=1, description="Requests of one token in a minute; above it they get a 429."
+    )
+    rate_unauthenticated: int = Field(
+        default=60, ge=1, description="Requests without a valid token from one address in a minute."
+    )
+    rate_logins: int = Field(default=10, ge=1, description="Logins in a minute, from one address and with one key.")
+    jwt_secret: SecretStr | None = Field(
+        default=None, description="The secret (32 bytes or more) of JWTs that are signed with HS256; never shown."
+    )
+    jwt_jwks: str | None = Field(
+        default=None,
+        pattern=r"^(https://[^\s@]+|http://(127\.0\.0\.1|localhost)[:/][^\s@]*|[^\s:][^:]*)$",
+        description="The JWK set, a file or an `https` address, of JWTs that are signed with RS256 or ES256.",
+    )
+    jwt_issuer: str | None = Field(
+        default=None, min_length=1, max_length=500, description="The issuer (`iss`) that a JWT must name."
+    )
+    jwt_audience: str | None = Field(
+        default=None, min_length=1, max_length=500, description="The audience (`aud`) that a JWT must be meant for."
+    )
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
+    )
+
+    webhook_allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='`host:port` of receivers inside your network, as JSON: `["hooks.internal:8443"]`. Only these '
+        "may have a private address, another port than 443, or no TLS.",
+    )
+    webhook_timeout_s: float = Field(
+        default=15.0, gt=0, le=45, description="How long one attempt to deliver a webhook may take."
     )
 
     llm_url: str | None = Field(
@@ -180,6 +230,11 @@ class Settings(BaseSettings):
             raise ValueError("a key is printable ASCII on one line")
         return key
 
+    @field_validator("webhook_allowed_hosts")
+    @classmethod
+    def _are_places(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(parse_place, hosts))
+
     @field_validator("llm_options")
     @classmethod
     def _leaves_the_question_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
@@ -195,6 +250,32 @@ class Settings(BaseSettings):
         ):
             if url and not model:
                 raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
+        return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy)
+        return proxies
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _cannot_be_guessed(cls, secret: SecretStr | None) -> SecretStr | None:
+        # RFC 7518, section 3.2: no shorter than the hash.
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("a secret has 32 bytes or more")
+        return secret
+
+    @model_validator(mode="after")
+    def _tokens_are_whole(self) -> Self:
+        if self.jwt_secret is not None and self.jwt_jwks is not None:
+            raise ValueError(f"{PREFIX}JWT_SECRET and {PREFIX}JWT_JWKS exclude each other. Unset one of them.")
+        if self.jwt_secret is None and self.jwt_jwks is None:
+            return self
+        for name, value in (("ISSUER", self.jwt_issuer), ("AUDIENCE", self.jwt_audience)):
+            if value is None:
+                raise ValueError(f"{PREFIX}JWT_{name} is missing. Set it to what a JWT must name.")
         return self
 
     @classmethod

@@ -55,6 +55,12 @@ def _percentile(buckets: Mapping[int, int], share: int) -> float | None:
     return None
 
 
+def mean(buckets: Mapping[int, int]) -> float:
+    """The mean in ms, from the middles of the buckets; there must be something in them."""
+    middles = ((2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) - 1) * count for bucket, count in buckets.items())
+    return float(sum(middles) / sum(buckets.values()))
+
+
 def aggregate(minutes: Iterable[Mapping[bytes, bytes]]) -> tuple[dict[str, Figures], dict[str, Figures]]:
     """The figures by queue and by task name over the hashes of some minutes."""
     queues: dict[str, Figures] = defaultdict(Figures)

@@ -48,13 +48,18 @@ class NewTask:
     eta_ms: int | None = None
     delay_ms: int | None = None
     held: bool = False
+    callback: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
     read_under: bytes = b""
 
     def first_status(self, now_ms: int) -> State:
         """The state in which the task begins when it is submitted now."""
-        waits = bool(self.delay_ms) or (self.eta_ms is not None and self.eta_ms > now_ms)
-        return State.SCHEDULED if waits else State.QUEUED
+        return State.QUEUED if self.due_ms(now_ms) is None else State.SCHEDULED
+
+    def due_ms(self, now_ms: int) -> int | None:
+        """When the task is due where it is submitted now; `None` where that is at once."""
+        due = now_ms + self.delay_ms if self.delay_ms else self.eta_ms
+        return due if due is not None and due > now_ms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Order:
     parent_id: str = ""
     held: bool = False
     internal: bool = False
+    callback_url: str | None = None
     read_under: bytes = b""
 
 
@@ -101,6 +107,7 @@ def check(order: Order, catalog: Catalog) -> NewTask:
         eta_ms=order.eta_ms,
         delay_ms=_delay_ms(order.countdown_s),
         held=order.held,
+        callback=order.callback_url or "",
     )
 
 
@@ -149,7 +156,7 @@ def check_metadata(metadata: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError):
-        raise InvalidInput.of("metadata", "must be a JSON object") from None
+        raise InvalidInput.of("metadata", "must be a JSON object, with finite numbers") from None
     if len(text.encode(errors="surrogatepass")) > MAX_METADATA_BYTES:
         raise InvalidInput.of("metadata", f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
     return text

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="fault cases with more tasks and Despacho's default timeouts"
     )
+    parser.addoption("--write-access", action="store_true", help="write the table of docs/access.md anew")
 
 
 @pytest.fixture(scope="session")

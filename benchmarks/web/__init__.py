@@ -49,8 +49,15 @@ def _gateway(_port: int) -> Sequence[str]:
 
 
 def _gateway_environment(port: int, url: str) -> Mapping[str, str]:
-    # The lanes must never be full: what is measured is the taking of tasks, not the refusing.
-    return {"DESPACHO_REDIS_URL": url, "DESPACHO_PORT": str(port), "DESPACHO_MAX_WAITING": "1000000000"}
+    # No lane may be full and no quota used up: what is measured is the taking of tasks, not the refusing.
+    most = "1000000000"
+    return {
+        "DESPACHO_REDIS_URL": url,
+        "DESPACHO_PORT": str(port),
+        "DESPACHO_MAX_WAITING": most,
+        "DESPACHO_RATE_PER_TOKEN": most,
+        "DESPACHO_TENANT_QUOTA": most,
+    }
 
 
 def _api_key(url: str) -> Mapping[str, str]:

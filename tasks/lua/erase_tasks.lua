@@ -1,5 +1,6 @@
--- Ends tasks of a case, and those that read its documents, whatever they are doing, and forgets them with everything that points to them. A worker that runs
--- one is told to stop; what it writes after this is refused, for there is no record any more.
+-- Ends tasks of a case, and those that read its documents, whatever they are doing, and forgets them with everything
+-- that points to them. A worker that runs one is told to stop; what it writes after this is refused, for there is no
+-- record any more.
 -- ARGV: tenant, case, then the ids
 -- Returns how many were erased.
 
@@ -11,10 +12,8 @@ local function take_out(task)
     redis.call('PUBLISH', key.control(), 'cancel ' .. task.id .. ' ' .. task.run)
     return
   end
-  if task.parent ~= '' and redis.call('LREM', key.held(task.parent), 1, task.id) == 1 then return end
-  undelay(task)
-  redis.call('LREM', key.lane(task.lane), 1, task.id)
-  redis.call('HDEL', key.messages(task.lane), task.id)
+  local was_held = task.parent ~= '' and redis.call('LREM', key.held(task.parent), 1, task.id) == 1
+  if not was_held then withdraw(task) end
 end
 
 -- Those who watch hear of the end; the log that late comers read has nothing of it.
@@ -27,19 +26,31 @@ end
 -- A number in the log of a task is that of its event among those of the tenant.
 local function forget_events(task)
   for seq in string.gmatch('\n' .. task.log, '\n(%d+) ') do
-    redis.call('XDEL', key.recent(tenant), seq .. '-0')
+    redis.call('XDEL', key.recent(task.tenant), seq .. '-0')
   end
+end
+
+-- Where its end was to be told: the addresses are the client's words too.
+local function deliveries_of(task)
+  local found = {}
+  for id in string.gmatch(redis.call('HGET', key.task(task.id), 'deliveries') or '', '[^,]+') do
+    found[#found + 1] = load(id)
+  end
+  return found
 end
 
 -- A key that was used for other tasks too still stands for those.
 local function forget_idempotency(task)
   local digest = redis.call('HGET', key.task(task.id), 'idem')
   if not digest then return end
-  local known = key.idempotency(tenant, digest)
+  local known = key.idempotency(task.tenant, digest)
   if redis.call('HGET', known, 'ids') == task.id then redis.call('DEL', known) end
 end
 
-local function erase(task)
+local erase
+
+function erase(task)
+  for _, delivery in ipairs(deliveries_of(task)) do erase(delivery) end
   if not FINAL[task.status] then stop(task) end
   forget_events(task)
   forget_idempotency(task)

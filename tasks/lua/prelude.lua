@@ -36,7 +36,7 @@ local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
   'crashes', 'attempt', 'worker', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at',
-  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log'}
+  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log', 'callback'}
 local READ, READ_TO_RUN = {'packed'}, {'packed'}
 for i = 1, #FIELDS do READ[i + 1], READ_TO_RUN[i + 1] = FIELDS[i], FIELDS[i] end
 READ_TO_RUN[#READ + 1], READ_TO_RUN[#READ + 2] = 'payload', 'options'
@@ -69,13 +69,14 @@ end
 local function load(id, to_run)
   local v = redis.call('HMGET', key.task(id), unpack(to_run and READ_TO_RUN or READ))
   if not (v[1] or v[2]) then return nil end
-  local task = {id = id, written = {}, removed = {}, payload = v[29], options = v[30],
+  local task = {id = id, written = {}, removed = {}, payload = v[30], options = v[31],
     name = v[2] or '', queue = v[3] or '', priority = v[4] or '', tenant = v[5] or '', case = v[6] or '',
     parent = v[7] or '', cseq = v[8] or '', status = v[9] or '', run = v[10] or 0, retries = v[11] or 0,
     crashes = v[12] or 0, attempt = v[13] or '', worker = v[14] or '', queued = v[15] or '', started = v[16] or '',
     eta = v[17] or '', error = v[18] or '', cancel = v[19] or '', awaiting = v[20] or '', raised = v[21] or '',
     raised_at = v[22] or '', forget = v[23] or '', progress = v[24] or 0, progress_seq = v[25] or '',
-    progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '', lane = '', is_packed = false}
+    progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '',
+    callback = v[29] or '', lane = '', is_packed = false}
   if v[1] then fill_from(task, v[1]) end
   task.run, task.retries = tonumber(task.run) or 0, tonumber(task.retries) or 0
   task.crashes, task.progress = tonumber(task.crashes) or 0, tonumber(task.progress) or 0
@@ -135,9 +136,14 @@ local function spread(task)
   task.is_packed = false
 end
 
+local queue_delivery
+
 local function save(task)
   if task.is_packed and not FINAL[task.status] then spread(task) end
-  if task.has_ended then pack(task) end
+  if task.has_ended then
+    if task.callback ~= '' then queue_delivery(task) end
+    pack(task)
+  end
   if #task.removed > 0 then redis.call('HDEL', key.task(task.id), unpack(task.removed)) end
   if #task.written > 0 then redis.call('HSET', key.task(task.id), unpack(task.written)) end
   task.written, task.removed, task.has_ended = {}, {}, false
@@ -182,6 +188,25 @@ local function tell_progress(task, percent, message)
   set(task, 'progress_message', message)
   set(task, 'progress_seq', seq)
   publish(task, seq, 'progress', extra)
+end
+
+-- ------------------------------------------------------------------------------------------------- audit
+
+local UNCHAINED_AT_MOST = 200000
+
+-- Notes for the audit trail what was done to what, in the same step that does it; `line` says who and what, and is ''
+-- where nobody asked for it. It is chained later (tasks/audit.py); whoever does that is told of the first one.
+local function note(tenant, line, outcome, subjects)
+  if line == '' then return end
+  local length = redis.call('RPUSH', key.audit_pending(),
+    table.concat({tenant, whole(now()), outcome, line, subjects}, '\n'))
+  if length == 1 then redis.call('PUBLISH', key.bell(), 'audit') end
+  if length > UNCHAINED_AT_MOST then
+    redis.call('LPOP', key.audit_pending())
+    redis.call('HINCRBY', key.audit_state(), 'lost', 1)
+    -- Whoever is chaining has read what is gone now.
+    redis.call('HINCRBY', key.audit_state(), 'taken', 1)
+  end
 end
 
 -- ------------------------------------------------------------------------------------------------ counting
@@ -252,6 +277,13 @@ local function settle(task, worker)
   redis.call('HDEL', key.messages(task.lane), task.id)
 end
 
+-- A waiting task leaves its lane, or the delayed ones.
+local function withdraw(task)
+  undelay(task)
+  redis.call('LREM', key.lane(task.lane), 1, task.id)
+  redis.call('HDEL', key.messages(task.lane), task.id)
+end
+
 local function bury(task)
   redis.call('ZADD', key.dead(task.lane), now(), task.id)
   redis.call('HSET', key.dead_messages(task.lane), task.id, ticket(task))
@@ -260,6 +292,54 @@ end
 local function unbury(task)
   redis.call('ZREM', key.dead(task.lane), task.id)
   redis.call('HDEL', key.dead_messages(task.lane), task.id)
+end
+
+-- ------------------------------------------------------------------------------------------------ webhooks
+
+local SYSTEM_TENANT = 'system'
+local DELIVERIES_NAMED = 20
+
+-- A UUID of version 7, as `ids.py` makes them: now, and what the text comes to.
+local function new_id(text)
+  local time, digest = string.format('%012x', now()), redis.sha1hex(text)
+  return string.sub(time, 1, 8) .. '-' .. string.sub(time, 9) .. '-7' .. string.sub(digest, 1, 3) .. '-8'
+    .. string.sub(digest, 4, 6) .. '-' .. string.sub(digest, 7, 18)
+end
+
+local function note_delivery(task, id)
+  local known = redis.call('HGET', key.task(task.id), 'deliveries') or ''
+  local all = known == '' and id or (known .. ',' .. id)
+  set(task, 'deliveries', string.sub(all, -(37 * DELIVERIES_NAMED - 1)))
+end
+
+-- The end of a task with a callback is told by a task of its own, queued in the same step: an end that is written has
+-- its delivery, and one alone. Its payload names the task and holds nothing of it. The end of what is to be
+-- forgotten is told to nobody, and where too many wait the record says so.
+function queue_delivery(task)
+  if task.forget == '1' then return end
+  local seq, lane = next_seq(), DELIVERY.queue .. '.normal'
+  if redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane)) >= DELIVERY.most then
+    return set(task, 'untold', seq)
+  end
+  local delivery = {id = new_id(task.id .. seq), status = 'queued', tenant = SYSTEM_TENANT, case = '', run = 0,
+    retries = 0, progress = 0, log = '', lane = lane, written = {}, removed = {}}
+  set(delivery, 'name', DELIVERY.name)
+  set(delivery, 'queue', DELIVERY.queue)
+  set(delivery, 'priority', 'normal')
+  set(delivery, 'tenant', SYSTEM_TENANT)
+  set(delivery, 'cseq', seq)
+  set(delivery, 'status', 'queued')
+  set(delivery, 'queued', whole(now()))
+  set(delivery, 'options', DELIVERY.options)
+  set(delivery, 'payload', cjson.encode({task_id = task.id, tenant = task.tenant, status = task.status,
+    attempt = tonumber(task.attempt) or 0, at = now(), url = task.callback}))
+  redis.call('ZADD', key.by_status(SYSTEM_TENANT, 'queued'), seq, delivery.id)
+  redis.call('ZADD', key.by_name(SYSTEM_TENANT, DELIVERY.name), seq, delivery.id)
+  redis.call('SADD', key.tenants(), SYSTEM_TENANT)
+  push(delivery)
+  tell(delivery, 'queued', '', nil, seq)
+  save(delivery)
+  note_delivery(task, delivery.id)
 end
 
 -- ------------------------------------------------------------------------------------------------ children
@@ -454,8 +534,28 @@ local function recover(task, cause, retention_ms)
   save(task)
 end
 
+-- Their addresses are the client's words too. One that is being sent is forgotten when it ends.
+local function forget_deliveries(task)
+  for id in string.gmatch(redis.call('HGET', key.task(task.id), 'deliveries') or '', '[^,]+') do
+    local delivery = load(id)
+    if delivery then
+      set(delivery, 'forget', '1')
+      if FINAL[delivery.status] then
+        redis.call('ZADD', key.expiring(), now(), id)
+        save(delivery)
+      elseif delivery.status == 'running' then
+        save(delivery)
+      else
+        withdraw(delivery)
+        cancelled(delivery, 0)
+      end
+    end
+  end
+end
+
 -- An ended task and everything that points to it.
 local function forget_record(task)
+  if task.callback ~= '' then forget_deliveries(task) end
   unbury(task)
   redis.call('ZREM', key.by_status(task.tenant, task.status), task.id)
   redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)

@@ -1,11 +1,17 @@
 -- A failed or cancelled task runs again under its own id, with a fresh set of attempts.
--- ARGV: id, tenant ('*': any), allowed states, held ('1': a child that its parent runs again: it waits for its turn)
--- Returns {'queued'}; {'refused', status}; {'gone'}.
+-- ARGV: id, tenant ('*': any), allowed states, then as of `cancel` from the versions on, then
+--       held ('1': a child that its parent runs again: it waits for its turn)
+-- Returns {'queued'}, or what hinders it, as `cancel` does.
 
-local id, tenant, states, is_held = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
+local id, tenant, states, seen, digest, fingerprint, ttl, line = unpack(ARGV, 1, 8)
+local is_held = ARGV[9] == '1'
 local task = load(id)
 if not task or (tenant ~= '*' and task.tenant ~= tenant) then return {'gone'} end
-if not allowed(task, states) then return {'refused', task.status} end
+local hindered = hindrance(task, states, seen, digest, fingerprint)
+if hindered then
+  note(task.tenant, line, hindered[1], id)
+  return hindered
+end
 
 unbury(task)
 redis.call('PERSIST', key.task(id))
@@ -22,4 +28,6 @@ move(task, 'queued')
 if not is_held then push(task) end
 tell(task, 'queued', '{"requeued":true}')
 save(task)
+note(task.tenant, line, 'queued', id)
+remember_answer(task.tenant, digest, fingerprint, 'queued', ttl)
 return {'queued'}

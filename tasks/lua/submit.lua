@@ -1,16 +1,23 @@
 -- Creates records and queues their messages, all or nothing.
--- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms, TTL of a case's key in
---       s, how many cases, then per case: tenant, case, the key that was sealed with, '1' where it is a new one;
+-- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
+--       quota of a tenant that has none of its own, or '' where none is asked, audit line or '', what it is about,
+--       TTL of a case's key in s, how many cases,
+--       then per case: tenant, case, the key that was sealed with, '1' where it is a new one;
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
---       options, payload, metadata (both sealed), held ('1': waits for its parent to draw it)
+--       options, payload, metadata (both sealed), held ('1': waits for its parent to draw it), callback (a URL) or ''
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
 --         {'rekey', tenant, case, key kept or '', ...} where a case has another key than was sealed with;
---         {'mismatch'} with another body; {'full', lane}; {'orphan'} where the parent isn't running, or is to end.
+--         {'mismatch'} with another body; {'full', lane}; {'quota', quota}; {'orphan'} where the parent isn't running,
+--         or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local key_ttl, cases = tonumber(ARGV[5]), tonumber(ARGV[6])
-local STRIDE, FIRST = 13, 7 + 4 * cases
+local quota, audit_line, subjects = ARGV[5], ARGV[6], ARGV[7]
+local key_ttl, cases = tonumber(ARGV[8]), tonumber(ARGV[9])
+local STRIDE, FIRST = 14, 10 + 4 * cases
+
+-- A hundred ids and the commas between them.
+local REPLAYED_BYTES = 3699
 
 -- A child that ended and was forgotten since doesn't come back when its parent runs again.
 local function has_been(task)
@@ -22,19 +29,20 @@ for i = FIRST, #ARGV, STRIDE do
   local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
     tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
     options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
-    idem = digest, run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
+    callback = ARGV[i + 13], idem = digest,
+    run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
   task.lane = task.queue .. '.' .. task.priority
   task.is_known = redis.call('EXISTS', key.task(task.id)) == 1 or has_been(task)
   tasks[#tasks + 1], tenants[task.tenant] = task, true
 end
 
 local function remembered()
-  if digest == '' then return nil end
-  local known = redis.call('HMGET', key.idempotency(ARGV[FIRST + 4], digest), 'fingerprint', 'ids')
-  if not known[1] then return nil end
-  if known[1] ~= fingerprint then return {'mismatch'} end
+  local before = answered_before(ARGV[FIRST + 4], digest, fingerprint)
+  if before == nil then return nil end
+  if not before then return {'mismatch'} end
+  note(ARGV[FIRST + 4], audit_line, 'replayed', string.sub(before, 1, REPLAYED_BYTES))
   local answer = {'replayed'}
-  for id in string.gmatch(known[2], '[^,]+') do answer[#answer + 1] = id end
+  for id in string.gmatch(before, '[^,]+') do answer[#answer + 1] = id end
   return answer
 end
 
@@ -46,6 +54,18 @@ local function full_lane()
   for lane, added in pairs(more) do
     local waiting = redis.call('HLEN', key.messages(lane)) + redis.call('HLEN', key.delayed_messages(lane))
     if waiting + added > max_waiting then return lane end
+  end
+end
+
+local function over_quota()
+  if quota == '' then return nil end
+  for tenant in pairs(tenants) do
+    local added = 0
+    for _, task in ipairs(tasks) do
+      if task.tenant == tenant and not task.is_known then added = added + 1 end
+    end
+    local exceeded = exceeded_quota(tenant, added, quota)
+    if exceeded then return exceeded end
   end
 end
 
@@ -67,7 +87,7 @@ local function due_time(task)
 end
 
 local WRITTEN = {'name', 'queue', 'priority', 'tenant', 'cseq', 'status', 'options', 'payload', 'case', 'parent',
-  'metadata', 'idem'}
+  'metadata', 'idem', 'callback'}
 
 local function write_record(task, due)
   for _, field in ipairs(WRITTEN) do
@@ -86,7 +106,16 @@ local function index(task)
   end
 end
 
+local defaults = {}
+
+-- Where the tenant wants its ends told; a child's end is its parent's to tell.
+local function default_callback(tenant)
+  if defaults[tenant] == nil then defaults[tenant] = redis.call('HGET', key.webhook_defaults(), tenant) or '' end
+  return defaults[tenant]
+end
+
 local function create(task)
+  if task.callback == '' and task.parent == '' then task.callback = default_callback(task.tenant) end
   local due = due_time(task)
   task.cseq = next_seq()
   task.status = due > now() and 'scheduled' or 'queued'
@@ -106,10 +135,12 @@ local known = remembered()
 if known then return known end
 local lane = full_lane()
 if lane then return {'full', lane} end
+local exceeded = over_quota()
+if exceeded then return {'quota', exceeded} end
 if orphaned() then return {'orphan'} end
-local others = other_keys(ARGV, 7, cases)
+local others = other_keys(ARGV, 10, cases)
 if others then return others end
-keep_keys(ARGV, 7, cases, key_ttl)
+keep_keys(ARGV, 10, cases, key_ttl)
 
 local answer = {'queued'}
 for _, task in ipairs(tasks) do
@@ -117,9 +148,6 @@ for _, task in ipairs(tasks) do
   answer[#answer + 1] = task.id
 end
 for tenant in pairs(tenants) do redis.call('SADD', key.tenants(), tenant) end
-if digest ~= '' then
-  local remember = key.idempotency(ARGV[FIRST + 4], digest)
-  redis.call('HSET', remember, 'fingerprint', fingerprint, 'ids', table.concat(answer, ',', 2))
-  redis.call('PEXPIRE', remember, idempotency_ttl)
-end
+remember_answer(ARGV[FIRST + 4], digest, fingerprint, table.concat(answer, ',', 2), idempotency_ttl)
+note(ARGV[FIRST + 4], audit_line, 'queued', subjects)
 return answer

@@ -46,7 +46,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with RunningService(tmp_path_factory.mktemp("service") / "data") as service:
+    # All stories log in from one address, within a minute or two.
+    with RunningService(tmp_path_factory.mktemp("service") / "data", DESPACHO_RATE_LOGINS="1000") as service:
         yield service
 
 

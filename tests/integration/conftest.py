@@ -17,6 +17,8 @@ from pydantic import BaseModel
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from gateway.app import create_app
+from gateway.problem_kinds import KINDS
+from gateway.protocol import configure
 from middleware.broker import build_broker
 from middleware.run import Run
 from middleware.worker import LaneWorker
@@ -36,8 +38,8 @@ class Gateway:
         self.port = 0
 
     def start(self) -> None:
-        self.app = create_app(self.settings)
-        config = uvicorn.Config(self.app, port=self.port, log_config=None, timeout_graceful_shutdown=1)
+        self.app, patience_s = create_app(self.settings), self.settings.request_timeout_s
+        config = configure(self.app, patience_s, port=self.port, timeout_graceful_shutdown=1)
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
         self._thread.start()
@@ -55,8 +57,23 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}"
 
 
+def _is_a_known_problem(answer: httpx.Response) -> None:
+    """Every refusal is of a kind that has its page."""
+    if answer.status_code < 400 or not answer.url.path.startswith("/api/"):
+        return
+    answer.read()
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    told = answer.json()
+    kind = KINDS.get(told["type"].removeprefix("/problems/"))
+    assert kind is not None, told
+    assert (told["title"], told["status"]) == (kind.title, answer.status_code) == (kind.title, kind.status)
+
+
 class Client(httpx.Client):
     """An HTTP client that knows the words of the tests."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(event_hooks={"response": [_is_a_known_problem]}, **options)
 
     def submit(self, task_name: str = "triage.process_async", **body: Any) -> str:
         body.setdefault("args", ["case-1"])

@@ -10,6 +10,8 @@ import redis
 
 from middleware.worker import LaneWorker
 from tasks.api_keys import ApiKeys
+from tasks.errors import InvalidInput
+from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
 
@@ -64,6 +66,74 @@ def test_only_a_hash_of_a_key_is_stored(keys: ApiKeys, client: object) -> None:
 
     assert stored
     assert all(secret not in value for fields in stored for value in fields.values())  # type: ignore[union-attr]
+
+
+def test_a_key_is_refused_by_every_gateway_as_soon_as_it_is_revoked(
+    gateway: Gateway, keys: ApiKeys, settings: Settings
+) -> None:
+    second = Gateway(settings)
+    second.start()
+    key, token = keys.create("short", "acme", ("tasks:read",))
+    try:
+        with with_token(gateway, token) as one, with_token(second, token) as other:
+            for _ in range(5):
+                assert [client.get("/api/tasks").status_code for client in (one, other)] == [200, 200]
+            keys.revoke(key.key_id)
+            for client in (one, other):
+                wait_until(lambda client=client: client.get("/api/tasks").status_code == 401, "it is refused", 0.5)
+    finally:
+        second.stop()
+
+
+def test_the_last_use_of_a_key_is_written_once_a_minute_at_most(
+    gateway: Gateway, keys: ApiKeys, client: redis.Redis
+) -> None:
+    key, token = keys.create("used", "acme", ("tasks:read",))
+    name = f"despacho:apikey:{key.key_id}"
+    assert keys.list()[0].last_used_at is None
+    with with_token(gateway, token) as caller:
+        caller.get("/api/tasks")
+        first = client.hget(name, "last_used")
+        assert first is not None
+        # What a gateway remembers of a key it forgets when the key changes.
+        client.publish("despacho:key_changes", key.key_id)
+        wait_until(lambda: caller.get("/api/tasks").status_code == 200, "it is read again")
+        assert client.hget(name, "last_used") == first
+
+        an_hour_ago = str(int(first) - 3_600_000)
+        client.hset(name, "last_used", an_hour_ago)
+
+        def is_written() -> bool:
+            client.publish("despacho:key_changes", key.key_id)
+            return (
+                caller.get("/api/tasks").status_code == 200 and client.hget(name, "last_used") != an_hour_ago.encode()
+            )
+
+        wait_until(is_written, "the use is written")
+
+
+def test_keys_that_are_of_no_use_make_room_for_others(keys: ApiKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.api_keys.MOST_KEYS", 3)
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    kept, _ = keys.create("kept", "acme", ("tasks:read",))
+    keys.create("expired", "acme", ("tasks:read",), past)
+    revoked, _ = keys.create("revoked", "acme", ("tasks:read",))
+    keys.revoke(revoked.key_id)
+
+    names = ["new", "newer"]
+    for name in names:
+        keys.create(name, "acme", ("tasks:read",))
+
+    assert {key.name for key in keys.list()} == {"kept", *names}
+    with pytest.raises(InvalidInput, match="revoke some"):
+        keys.create("one too many", "acme", ("tasks:read",))
+    assert kept.usable
+
+
+@pytest.mark.parametrize("tenant", ["", "Acme", "acme\n", "a:b", "*", "x" * 65, "-acme"])
+def test_a_tenant_has_a_plain_name(keys: ApiKeys, tenant: str) -> None:
+    with pytest.raises(InvalidInput, match="tenant"):
+        keys.create("odd", tenant, ("tasks:read",))
 
 
 def test_a_login_gives_a_cookie_for_the_services_own_pages(gateway: Gateway, keys: ApiKeys) -> None:

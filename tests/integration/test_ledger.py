@@ -459,11 +459,11 @@ def test_what_has_waited_too_long_moves_up_lane_by_lane(client: redis.Redis, set
 def test_a_paused_queue_gives_nothing(ledger: Ledger) -> None:
     paused, other = a_task(), a_task(task_name="other.work")
     ledger.submit([paused, other])
-    assert ledger._call("pause", "demo", "ana") == 1
-    assert ledger._call("pause", "demo", "eva") == 0
+    assert ledger._call("pause", "demo", "ana", "acme", "") == 1
+    assert ledger._call("pause", "demo", "eva", "acme", "") == 0
 
     assert fetched_ids(ledger) == [other.task_id]
-    assert ledger._call("resume", "demo") == 1
+    assert ledger._call("resume", "demo", "acme", "") == 1
     assert fetched_ids(ledger) == [paused.task_id]
 
 

@@ -7,6 +7,7 @@ counters must agree with it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
@@ -51,6 +52,8 @@ class Model:
     crashes: int = 0
     cancel_wished: bool = False
     runs_that_ended_well: list[int] = field(default_factory=list)
+    calls_back: bool = False
+    told: list[State] = field(default_factory=list)
 
 
 class Tasks(RuleBasedStateMachine):
@@ -69,12 +72,18 @@ class Tasks(RuleBasedStateMachine):
     # ------------------------------------------------------------------------------------------- clients
 
     @precondition(lambda self: len(self.models) < MOST_TASKS)
-    @rule(target=ids, priority=st.sampled_from(["low", "critical"]), is_delayed=st.sampled_from([False] * 4 + [True]))
-    def submit(self, priority: str, is_delayed: bool) -> str:
-        task = a_task(priority, countdown_s=3_600 if is_delayed else None)
+    @rule(
+        target=ids,
+        priority=st.sampled_from(["low", "critical"]),
+        is_delayed=st.sampled_from([False] * 4 + [True]),
+        calls_back=st.booleans(),
+    )
+    def submit(self, priority: str, is_delayed: bool, calls_back: bool) -> str:
+        url = "https://app.example/" if calls_back else None
+        task = a_task(priority, countdown_s=3_600 if is_delayed else None, callback_url=url)
         self.ledger.submit([task])
         self.ledger.submit([task])
-        self.models[task.task_id] = Model(State.SCHEDULED if is_delayed else State.QUEUED)
+        self.models[task.task_id] = Model(State.SCHEDULED if is_delayed else State.QUEUED, calls_back=calls_back)
         return task.task_id
 
     @rule(task_id=ids)
@@ -246,7 +255,19 @@ class Tasks(RuleBasedStateMachine):
         delayed = len(self._ids_in(State.SCHEDULED)) + len(self._ids_in(State.RETRYING))
         assert client.zcard(keys.of("delayed")) == delayed
 
+    @invariant()
+    def every_end_of_a_task_that_calls_back_has_one_delivery(self) -> None:
+        payloads = [self._payload(delivery) for delivery in self._members("lane", "webhooks.normal")]
+        for task_id, model in self.models.items():
+            told = [payload["status"] for payload in payloads if payload["task_id"] == task_id]
+            assert told == model.told
+
     # ------------------------------------------------------------------------------------------- helpers
+
+    def _payload(self, task_id: str) -> dict[str, str]:
+        raw = self.ledger.client.hget(self.ledger.keys.of("task", id=task_id), "payload")
+        payload: dict[str, str] = json.loads(raw)  # type: ignore[arg-type]
+        return payload
 
     def _begun(self, begun: list[Started] | tuple[Started, ...]) -> list[Hold]:
         for started in begun:
@@ -266,6 +287,8 @@ class Tasks(RuleBasedStateMachine):
 
     def _end(self, model: Model, state: State) -> None:
         model.state, model.holder, model.cancel_wished = state, None, False
+        if model.calls_back:
+            model.told.append(state)
 
     def _recover(self, model: Model) -> None:
         if model.cancel_wished:

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from middleware.worker import LaneWorker
+from tasks.settings import Settings
 from tests.conftest import wait_until
-from tests.integration.conftest import Client
+from tests.integration.conftest import Client, Gateway
 
 
 def fields(answer: httpx.Response) -> list[str]:
@@ -73,7 +74,8 @@ def test_a_task_is_queued_watched_and_answered(api: Client, worker: LaneWorker) 
         ({"metadata": []}, "metadata"),
         ({"retry_config": {"max_retries": -1}}, "retry_config.max_retries"),
         ({"timeout_s": 0}, "timeout_s"),
-        ({"callback_url": "https://example.com"}, "callback_url"),
+        ({"callback_url": "https://app.example/hooks"}, "callback_url"),
+        ({"callback_url": "http://169.254.169.254/latest"}, "callback_url"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -94,6 +96,52 @@ def test_a_body_that_is_no_such_json_is_refused(api: Client, body: bytes) -> Non
 
     assert answer.status_code == 422
     assert "body" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"task_name": "a", "task_name": "b"}', "task_name"),
+        (b'{"task_name": "a", "t\\u0061sk_name": "b"}', "task_name"),
+        (b'{"task_name": "a", "kwargs": {"case_id": "c", "x": 1, "case_id": "d"}}', "case_id"),
+        (b'{"task_name": "a", "metadata": {"a": [{"\\"": 1, "\\"": 1}]}}', '\\"'),
+        (b'{"task_name": "a", "countdown": NaN}', "body"),
+        (b'{"task_name": "a", "metadata": {"x": -Infinity}}', "body"),
+        (b'{"task_name": "a", "metadata": {"x": "\\udc00"}}', "body"),
+        (b'{"task_name": "a", "metadata": {"\\ud800": 1}}', "body"),
+        (b'{"task_name": "a", "countdown": 1e999}', "countdown"),
+        (b'{"task_name": "triage.process_async", "args": ["c"], "metadata": {"x": 1e999}}', "metadata"),
+        (b'{"task_name": "a", "metadata": {"x": ' + b"9" * 5_000 + b"}}", "body"),
+        (b'\xef\xbb\xbf{"task_name": "a"}', "body"),
+        (b'{"task_name": "a"} {}', "body"),
+    ],
+)
+def test_json_that_could_be_understood_in_two_ways_is_refused(api: Client, body: bytes, field: str) -> None:
+    for path in ("/api/tasks/queue", "/api/tasks"):
+        answer = api.post(path, content=body)
+        assert answer.status_code == 422
+        assert fields(answer) == [field]
+    # Every other body is read in the same way.
+    for method, path in (("PUT", "/api/cases/c"), ("POST", "/api/reports"), ("POST", "/api/stream-tickets")):
+        assert api.request(method, path, content=b'{"a": 1, "a": 2}').json()["errors"][0]["field"] == "a"
+
+
+def test_metadata_as_deep_as_it_may_be_comes_back(api: Client) -> None:
+    deep: Any = "no fundo"
+    for _ in range(150):
+        deep = [deep]
+
+    task_id = api.submit(metadata={"deep": deep})
+
+    assert api.record(task_id)["metadata"] == {"deep": deep}
+    assert api.get("/api/tasks").json()["tasks"][0]["metadata"] == {"deep": deep}
+
+
+def test_of_a_list_the_first_item_that_is_wrong_is_named(api: Client) -> None:
+    turns = [{"role": "client", "content": "oi"}, {"role": "client"}, {"role": "judge", "content": "x"}]
+    body = {"task_name": "triage.process_async", "args": ["c"], "kwargs": {"conversation_history": turns}}
+
+    assert fields(api.post("/api/tasks/queue", json=body)) == ["kwargs.conversation_history.1.content"]
 
 
 def test_odd_characters_go_through_unharmed(api: Client, worker: LaneWorker) -> None:
@@ -262,6 +310,47 @@ def test_lists_are_filtered_and_paged(api: Client) -> None:
     second = api.get("/api/tasks", params={"limit": 4, "cursor": first["next_cursor"]}).json()
     assert [task["task_id"] for task in first["tasks"] + second["tasks"]] == ids[::-1]
     assert second["next_cursor"] is None
+
+
+def test_a_cursor_is_good_for_its_own_list_only(api: Client, other_tenant: Client) -> None:
+    for case in ("a", "a", "b"):
+        api.submit(args=[case])
+        other_tenant.submit(args=[case])
+    query = {"limit": 1, "status": ["queued", "running"]}
+    cursor = api.get("/api/tasks", params=query).json()["next_cursor"]
+
+    def status(who: Client, **changed: Any) -> int:
+        return who.get("/api/tasks", params=query | {"cursor": cursor} | changed).status_code
+
+    assert status(api) == status(api, limit=2) == status(api, status=["running", "queued", "queued"]) == 200
+    assert status(api, case_id="a") == status(api, status="queued") == status(other_tenant) == 422
+
+
+def test_a_cursor_that_was_tampered_with_is_refused(api: Client) -> None:
+    for _ in range(3):
+        api.submit()
+    cursor = api.get("/api/tasks", params={"limit": 1}).json()["next_cursor"]
+
+    for place in range(len(cursor)):
+        changed = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
+        answer = api.get("/api/tasks", params={"cursor": changed})
+        assert answer.status_code == 422
+        assert fields(answer) == ["cursor"]
+    for odd in ("", cursor[:-1], cursor + "A", cursor + "=", "ç" * 32, "A" * 32, "A" * 10_000):
+        assert api.get("/api/tasks", params={"cursor": odd}).status_code == 422
+
+
+def test_every_gateway_reads_every_cursor(api: Client, settings: Settings) -> None:
+    ids = [api.submit() for _ in range(3)]
+    cursor = api.get("/api/tasks", params={"limit": 1}).json()["next_cursor"]
+    another = Gateway(settings)
+    another.start()
+    try:
+        page = api.get(f"{another.url}/api/tasks", params={"limit": 1, "cursor": cursor}).json()
+    finally:
+        another.stop()
+
+    assert [task["task_id"] for task in page["tasks"]] == [ids[1]]
 
 
 @pytest.mark.parametrize(

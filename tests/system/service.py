@@ -58,7 +58,7 @@ class RunningService:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "up", "--data-dir", str(self.data_dir), "--port", "0", *self._sizes],
             cwd=ROOT,
-            env={**_inherited(), **self._environment},
+            env={**inherited(), **self._environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -105,6 +105,6 @@ class RunningService:
         self._lines.put(None)
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """The environment without settings of Despacho, which would reach into the service under test."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DESPACHO_")}

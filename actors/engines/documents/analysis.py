@@ -18,6 +18,7 @@ from actors.engines.documents.limits import Limits
 from actors.engines.documents.protocol import Order, Progress, Result
 from actors.engines.documents.reading import Extract, Reading
 from actors.engines.documents.sniffing import sniff
+from actors.engines.documents.tidying import unwrap
 from actors.engines.text.deadlines import find_deadlines
 from actors.engines.text.entities import find_entities
 from actors.engines.text.language import detect_language
@@ -117,7 +118,7 @@ def _findings(found: Extract, order: Order, reading: Reading) -> dict[str, objec
         "document_type_score": score,
         "entities": entities,
         "deadlines": deadlines[:_MOST_DEADLINES],
-        "summary": summarize(body, weight=_weight(deadlines)),
+        "summary": summarize(unwrap(body), weight=_weight(deadlines)),
         "language": detect_language(body),
     }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -25,10 +26,13 @@ NAP_S = 0.05
 
 
 class Errands:
-    """An event loop in a thread of its own, which ends with the process."""
+    """An event loop in a thread of its own, which ends with the process. `resolving` of its errands may wait for name
+    servers at a time, by default as many as asyncio lets."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolving: int | None = None) -> None:
         self._loop = asyncio.new_event_loop()
+        if resolving is not None:
+            self._loop.set_default_executor(ThreadPoolExecutor(resolving, "resolving"))
         Thread(target=self._loop.run_forever, name="errands", daemon=True).start()
 
     def run(self, work: Work[T], within_s: float) -> T:

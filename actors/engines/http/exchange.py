@@ -77,7 +77,7 @@ class _Busy(Exception):
         self.wait_s = retry_after_s(response.headers.get("retry-after", ""))
 
 
-class _Opened:
+class Opened:
     """The connections that a request opened, told by httpcore's trace. They are closed with it, because httpcore
     leaves one open whose TLS handshake was cancelled."""
 
@@ -169,7 +169,7 @@ class Exchange:
     async def _send(self, client: httpx.AsyncClient, path: str, body: bytes, max_bytes: int) -> bytes:
         url = self.provider.url.rstrip("/") + path
         headers = {"Content-Type": "application/json"}
-        opened = _Opened()
+        opened = Opened()
         # `from None`, always: the text of a foreign error may hold the address or what was sent.
         try:
             async with client.stream(

@@ -23,6 +23,7 @@ from actors.engines.http.verdict import (
 )
 from actors.engines.triage import conversation as account
 from actors.engines.triage import questions
+from actors.engines.triage.ranking import secondary
 from actors.engines.triage.urgency import LEVELS, LONGEST_EVIDENCE, level_of
 from tasks.errors import ProviderFailed
 from tasks.payloads import AreaScore, TriageResult, Turn, UrgencyReason
@@ -99,10 +100,11 @@ class HttpTriage:
         explained = any(level_of(reason.rule) == level for reason in rules)
         by_model = () if explained else (UrgencyReason(rule="classifier", evidence=_quote(verdict.evidence, words)),)
         areas = _with_a_rival(verdict.areas, local.areas)
-        open_slots = questions.missing(areas[0].area, words, local.entities)
+        open_slots = questions.missing(areas[0].area, words, local.entities, rules)
         return local.model_copy(
             update={
                 "area": areas[0].area,
+                "secondary_area": secondary(areas),
                 "areas": areas,
                 "urgency": level,
                 "urgency_reasons": (*by_model, *rules),

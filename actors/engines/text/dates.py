@@ -17,12 +17,13 @@ from typing import Literal
 
 from actors.engines.text.date_grammar import Asked, Resolved, Rule
 from actors.engines.text.folding import Folded, fold
+from actors.engines.text.foreign_dates import FOREIGN_RULES
 from actors.engines.text.named_days import NAMED_RULES
 from actors.engines.text.relative_dates import RELATIVE_RULES
 
 MAX_PER_RULE = 3_000
 """Mentions of one kind read in one text: more is no document, and the words around each cost time."""
-_BETWEEN_NAME_AND_DATE = re.compile(r"[ ,(]{0,3}(?:dia |o dia )?$")
+_BETWEEN_NAME_AND_DATE = re.compile(r"[ ,(]{0,3}(?:dia |o dia |the )?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class _Found:
 
 
 def _found(text: str, folded: Folded, reference: date) -> Iterator[_Found]:
-    for rule in (*RELATIVE_RULES, *NAMED_RULES):
+    for rule in (*RELATIVE_RULES, *NAMED_RULES, *FOREIGN_RULES):
         for match in islice(rule.pattern.finditer(folded.text), MAX_PER_RULE):
             asked = Asked(match, reference, text, folded.start(match.start()), folded.end(match.end()))
             resolved = _resolve(rule, asked)

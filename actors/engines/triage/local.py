@@ -22,9 +22,9 @@ from actors.engines.triage.conversation import read as read_account
 from actors.engines.triage.features import Floats
 from actors.engines.triage.lexicon import AREAS
 from actors.engines.triage.model import Sample
-from tasks.payloads import AreaScore, TriageResult, Turn, Urgency, UrgencyReason
+from actors.engines.triage.ranking import ranking, secondary
+from tasks.payloads import TriageResult, Turn, Urgency, UrgencyReason
 
-SHOWN_AREAS = 3
 SUMMARY_SENTENCES = 3
 UNDEFINED_SURE = 0.5
 CORRECTION_WEIGHT = 0.75
@@ -65,12 +65,13 @@ class LocalTriage:
         judgement = self._judge(account, reference_date, report)
         report(75, "Procurando nomes, datas e valores")
         entities = find_entities(account.text)
-        areas = _ranking(judgement.areas)
-        open_slots = questions.missing(areas[0].area, account.text, entities)
+        areas = ranking(judgement.areas)
+        open_slots = questions.missing(areas[0].area, account.text, entities, judgement.reasons)
         report(90, "Resumindo o caso")
         return TriageResult(
             case_id=case_id,
             area=areas[0].area,
+            secondary_area=secondary(areas),
             areas=areas,
             urgency=judgement.urgency,
             urgency_reasons=judgement.reasons,
@@ -87,17 +88,19 @@ class LocalTriage:
         report(15, "Identificando a área do direito")
         if not _WORDLIKE.search(account.case):
             return Judgement(_certainly_undefined(), "low", ())
-        signals = urgency.read(account.case, reference)
+        signals = urgency.read(account.case, reference, account.days_from)
         sample = self._sample(account.case, signals.cues)
         areas = self._areas(account, sample)
         report(50, "Avaliando a urgência")
         levels = self._model.urgency.probabilities(sample)
-        level = urgency.decide(levels, signals.reasons)
+        by_day = () if _is_undefined(areas, 0) else urgency.due(levels, signals)
+        reasons = urgency.together(signals.reasons, by_day)
+        level = urgency.decide(levels, reasons)
         if _is_undefined(areas) and level != "critical":
             level = "low"
-        explained = any(urgency.level_of(reason.rule) == level for reason in signals.reasons)
+        explained = any(urgency.level_of(reason.rule) == level for reason in reasons)
         by_classifier = () if explained else self._classified(account.case, level)
-        return Judgement(areas, level, (*by_classifier, *signals.reasons))
+        return Judgement(areas, level, (*by_classifier, *reasons))
 
     def _areas(self, account: Account, sample: Sample) -> Floats:
         areas = self._model.area.probabilities(sample)
@@ -130,15 +133,10 @@ def _silent(_percent: float, _message: str) -> None:
     """The embedding of one text is no step that anyone watches."""
 
 
-def _is_undefined(areas: Floats) -> bool:
+def _is_undefined(areas: Floats, sure: float = UNDEFINED_SURE) -> bool:
     """The guideline: whatever is no case is low. Only a critical rule or reading is stronger."""
-    return AREAS[int(areas.argmax())] == "indefinido" and float(areas.max()) > UNDEFINED_SURE
+    return AREAS[int(areas.argmax())] == "indefinido" and float(areas.max()) > sure
 
 
 def _certainly_undefined() -> Floats:
     return np.array([float(area == "indefinido") for area in AREAS], dtype=np.float32)
-
-
-def _ranking(probabilities: Floats) -> tuple[AreaScore, ...]:
-    order = np.argsort(-probabilities, kind="stable")[:SHOWN_AREAS]
-    return tuple(AreaScore(area=AREAS[i], score=round(float(probabilities[i]), 4)) for i in order)

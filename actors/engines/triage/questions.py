@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.triage.folding import fold
-from tasks.payloads import Area, AreaScore, Entity
+from tasks.payloads import Area, AreaScore, Entity, UrgencyReason
 
 PATH = Path(__file__).with_name("slots.json")
 CONFIDENCE_FLOOR = 0.45
@@ -52,10 +52,12 @@ def questionnaires() -> dict[str, Questionnaire]:
     }
 
 
-def missing(area: Area, text: str, entities: Sequence[Entity]) -> tuple[Slot, ...]:
-    """The slots of `area` that the account leaves open, in the order of asking."""
+def missing(
+    area: Area, text: str, entities: Sequence[Entity], reasons: Sequence[UrgencyReason] = ()
+) -> tuple[Slot, ...]:
+    """The slots of `area` that the account leaves open, in the order of asking. A day that presses tells its term."""
     folded = fold(text)
-    kinds: set[str] = {entity.type for entity in entities}
+    kinds: set[str] = {entity.type for entity in entities} | {"DUE" for reason in reasons if reason.due}
     return tuple(s for s in questionnaires()[area].slots if not _is_told(s, folded, kinds))
 
 
@@ -78,7 +80,7 @@ def _is_told(slot: Slot, folded: str, kinds: set[str]) -> bool:
     by_kind = {
         "when": "TEMPO" in kinds or bool(_SINCE.search(folded)),
         "amount": "MONEY" in kinds,
-        "term": bool(_TERM.search(folded)),
+        "term": "DUE" in kinds or bool(_TERM.search(folded)),
         "who": bool(kinds & {"PESSOA", "ORGANIZACAO", "CNPJ"}),
     }
     return by_kind.get(slot.kind, False)

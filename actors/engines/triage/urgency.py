@@ -1,7 +1,7 @@
 """How urgent a case is: a classifier's answer that dates and rules may raise, and the reasons for it.
 
 A rule never lowers. A fact that is negated, hypothetical, past or resolved fires none, and neither does the word
-'urgente'. The rules and their thresholds are those of `docs/domain.md`.
+'urgente'. The rules and their thresholds are those of `README.md`.
 """
 
 from __future__ import annotations
@@ -40,17 +40,19 @@ RULES = ("C1", "C2", "C3", "C4", "C5", "A1", "A2", "A3", "A4", "A5")
 CRITICAL_DAYS = 2
 HIGH_DAYS = 15
 BILL_DAYS = 7
+SERIOUS, PRESSING = 0.3, 0.6
+"""Least probability of the two upper, or the three upper levels, with which a day to come counts by itself."""
 LONGEST_EVIDENCE = 160
 MOST_SENTENCES = 200
 
 MISTAKE_COST = np.array(
-    [[0, 1, 4, 9], [1, 0, 1, 3], [6, 1.2, 0, 1], [20, 12, 1.3, 0]],
+    [[0, 1, 4, 9], [1, 0, 1, 3], [6, 1.2, 0, 1], [24, 18, 1.3, 0]],
     dtype=np.float32,
 )
 """Cost of answering the column when the row is true: squared distance as in the quadratic kappa (Cohen 1968), and
 more for an answer below the truth, since a serious case taken for a light one does the greater harm."""
 
-_SENTENCE = re.compile(r"[^.!?;\n]+[.!?;\n]*")
+_SENTENCE = re.compile(r"(?:[^.!?;\n]|(?<=\d)\.(?=\d))+[.!?;\n]*")
 _ASKING = re.compile(
     r"\b(?:posso|podem?|como (?:faco|funciona|fazer|e que)|quero saber|queria saber|gostaria de saber|tenho direito|"
     r"vale a pena|da para|e possivel|preciso de|qual (?:a|o) |quanto custa|quanto tempo|"
@@ -70,22 +72,25 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the rules read in a case: the reasons that hold, and the cues that the classifier learns from."""
+    """What the rules read in a case: the reasons that hold, the cues that the classifier learns from, and the reason
+    that a day to come would be if the case is as serious as the classifier may find."""
 
     reasons: tuple[UrgencyReason, ...]
     cues: Floats
+    by_day: UrgencyReason | None
 
 
 CUES = len(RULES) + 2 * (len(_DISTANCE) + 1) + 8
 
 
-def read(case: str, reference: dt.date) -> Signals:
-    """Read the rules and dates of a case; 'hoje' in it means `reference`."""
-    sentences = _sentences(case, reference)
+def read(case: str, reference: dt.date, days_from: int = 0) -> Signals:
+    """Read the rules and dates of a case; 'hoje' in it means `reference`. Days before the character `days_from` were
+    taken back and count for nothing."""
+    sentences = _sentences(case, reference, days_from)
     found = [reason for s in sentences for reason in (*_dated(s, reference), *_patterned(s))]
     released = any(RELEASED.search(s.folded) for s in sentences)
     held = [reason for reason in found if not (released and reason.rule == "C2")]
-    return Signals(_first_of_each(held), _cues(sentences, held, reference))
+    return Signals(_first_of_each(held), _cues(sentences, held, reference), _by_day(sentences, reference))
 
 
 def decide(probabilities: Floats, reasons: Sequence[UrgencyReason]) -> Urgency:
@@ -94,13 +99,23 @@ def decide(probabilities: Floats, reasons: Sequence[UrgencyReason]) -> Urgency:
     return max(LEVELS[int(expected.argmin())], *(level_of(r.rule) for r in reasons), LEVELS[0], key=LEVELS.index)
 
 
+def due(probabilities: Floats, signals: Signals) -> tuple[UrgencyReason, ...]:
+    """The reason of a day to come with no word of the guideline beside it ('o juiz marcou dia 12'): it holds where
+    the classifier, too, takes the case for a serious one (for C1) or at least for none that can wait (for A1)."""
+    if signals.by_day is None:
+        return ()
+    serious, pressing = float(probabilities[2:].sum()), float(probabilities[1:].sum())
+    holds = serious > SERIOUS if signals.by_day.rule == "C1" else pressing > PRESSING
+    return (signals.by_day,) if holds else ()
+
+
 def level_of(rule: str) -> Urgency:
     return {"C": LEVELS[3], "A": LEVELS[2]}.get(rule[0], LEVELS[0])
 
 
-def _sentences(case: str, reference: dt.date) -> list[Sentence]:
+def _sentences(case: str, reference: dt.date, days_from: int) -> list[Sentence]:
     spans = [m.span() for m in _SENTENCE.finditer(case)][:MOST_SENTENCES]
-    mentions = find_dates(case, reference)
+    mentions = [mention for mention in find_dates(case, reference) if mention.start >= days_from]
     return [
         Sentence(case[a:b].strip(), fold(case[a:b]), tuple(m for m in mentions if a <= m.start < b)) for a, b in spans
     ]
@@ -117,6 +132,22 @@ def _dated(sentence: Sentence, reference: dt.date) -> list[UrgencyReason]:
         for day in days
         if (rule := _rule_for((day - reference).days, is_bill))
     ][:1]
+
+
+def _by_day(sentences: Sequence[Sentence], reference: dt.date) -> UrgencyReason | None:
+    """C1 or A1 for the soonest day to come, today left out: most things that are told happen today."""
+    coming = [
+        (mention.last, sentence)
+        for sentence in sentences
+        if not _is_void(sentence.folded)
+        for mention in sentence.dates
+        if mention.kind == "date" and mention.last > reference and not _opens(mention, sentence)
+    ]
+    if not coming:
+        return None
+    day, sentence = min(coming, key=lambda found: found[0])
+    rule = _rule_for((day - reference).days, bool(BILL.search(sentence.folded)))
+    return UrgencyReason(rule=rule, evidence=_evidence(sentence), due=day) if rule else None
 
 
 def _rule_for(days: int, is_bill: bool) -> str | None:
@@ -169,6 +200,11 @@ def _is_void(folded: str) -> bool:
 
 def _evidence(sentence: Sentence) -> str:
     return sentence.text[:LONGEST_EVIDENCE]
+
+
+def together(*found: Sequence[UrgencyReason]) -> tuple[UrgencyReason, ...]:
+    """One reason a rule, the most serious first."""
+    return _first_of_each([reason for some in found for reason in some])
 
 
 def _first_of_each(reasons: Sequence[UrgencyReason]) -> tuple[UrgencyReason, ...]:

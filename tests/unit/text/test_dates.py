@@ -238,3 +238,40 @@ def test_composed_and_decomposed_accents_mean_the_same() -> None:
     mention = only(decomposed)
     assert mention.first == dt.date(2025, 3, 12)
     assert mention.text == "depois de amanha\u0303"
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ("the hearing is tomorrow", "2025-03-11"),
+        ("they come the day after tomorrow", "2025-03-12"),
+        ("I must be gone by the 30th", "2025-03-30"),
+        ("they will close my account on the 5th of next month", "2025-04-05"),
+        ("I stand before the judge this Thursday, the 13th, at 10", "2025-03-13"),
+        ("my flight is on Friday", "2025-03-14"),
+        ("they fired me on Friday", "2025-03-07"),
+        ("the notice says I have 10 days", "2025-03-20"),
+        ("it happened two weeks ago", "2025-02-24"),
+        ("hearing on March 12", "2025-03-12"),
+        ("he left on 2nd of January", "2025-01-02"),
+        ("el vuelo es pasado mañana", "2025-03-12"),
+        ("la audiencia es el jueves", "2025-03-13"),
+    ],
+)
+def test_foreigners_name_days_too(said: str, day: str) -> None:
+    assert day_of(said).isoformat() == day
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "every Friday he pays cash",
+        "the 10th floor",
+        "I may 3 times",
+        "esta mañana llamé",
+        "sun and mon",
+        "en la mañana",
+    ],
+)
+def test_what_only_looks_like_a_foreign_day_is_none(said: str) -> None:
+    assert find_dates(said, MONDAY) == ()

@@ -24,6 +24,36 @@ def test_a_word_of_doubt_alone_overrides_nothing() -> None:
     assert "salário" in account.case
 
 
+@pytest.mark.parametrize("corrected", ["li errado, é dia 28", "fiz a conta errada, são 15 dias", "vi mal, é amanhã"])
+def test_a_corrected_day_leaves_the_story_standing(corrected: str) -> None:
+    account = read([turn("tenho que ir na delegacia depois de amanhã, dizem que furtei"), turn(corrected)])
+
+    assert account.case == f"tenho que ir na delegacia depois de amanhã, dizem que furtei\n{corrected}"
+    assert account.case[account.days_from :] == corrected
+    assert not account.corrected
+
+
+def test_a_day_may_be_corrected_before_more_is_told() -> None:
+    more = (
+        "Agora querem que eu assine a rescisão, de um valor que eu acho baixo para o tempo que trabalhei lá. Assino?"
+    )
+    account = read(
+        [turn("me mandaram embora ontem, estou grávida"), turn(f"Na verdade não foi ontem, foi sexta. {more}")]
+    )
+
+    assert account.case.startswith("me mandaram embora ontem, estou grávida\nNa verdade")
+    assert account.case[account.days_from :].startswith("Na verdade")
+
+
+def test_another_story_overrides_the_first_although_it_names_a_day() -> None:
+    other = (
+        "na verdade o que preciso mesmo é tirar meu nome do cadastro de devedores, a financeira me colocou lá ontem"
+    )
+    account = read([turn("fui multado anteontem na marginal"), turn(other)])
+
+    assert account.case == other
+
+
 @pytest.mark.parametrize(
     "order",
     [

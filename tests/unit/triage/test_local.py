@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 
 import pytest
 
+from actors.engines.triage import questions
 from actors.engines.triage.local import LocalTriage
+from actors.engines.triage.ranking import secondary
+from tasks.payloads import Area, AreaScore
 from tests.unit.triage.conftest import WEDNESDAY, Triage, turn
 
 
@@ -126,12 +130,20 @@ def test_missing_information_shrinks_as_the_client_tells_more(triage: Triage) ->
     assert short.next_question
 
 
-def test_in_doubt_between_two_areas_the_question_decides(triage: Triage, engine: LocalTriage) -> None:
-    result = triage("fiquei sem receber e ninguém resolve")
-    if result.confidence < 0.45 and "indefinido" not in [a.area for a in result.areas[:2]]:
-        assert result.next_question is not None
-        assert result.next_question.startswith("Para eu encaminhar certo")
-    assert result.next_question
+def test_in_doubt_between_two_areas_the_question_decides() -> None:
+    close = (AreaScore(area="civel", score=0.4), AreaScore(area="consumidor", score=0.38))
+
+    assert str(questions.next_question(close, ())).startswith("Para eu encaminhar certo")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "score", "at_stake"),
+    [("familia", "penal", 0.3, "penal"), ("familia", "penal", 0.1, None), ("familia", "indefinido", 0.4, None)],
+)
+def test_a_close_runner_up_is_at_stake_too(first: Area, second: Area, score: float, at_stake: Area | None) -> None:
+    areas = (AreaScore(area=first, score=0.5), AreaScore(area=second, score=score))
+
+    assert secondary(areas) == at_stake
 
 
 def test_the_summary_is_made_of_the_clients_own_sentences(triage: Triage) -> None:
@@ -171,3 +183,15 @@ def test_progress_is_told_in_order_and_in_portuguese(engine: LocalTriage) -> Non
 )
 def test_the_language_is_told(triage: Triage, said: str, language: str) -> None:
     assert triage(said).language == language
+
+
+def test_an_appointment_that_nobody_calls_by_its_name_is_a_date_all_the_same(triage: Triage) -> None:
+    result = triage("fui processado e marcaram eu e o homem da loja com o juiz, é depois de amanhã, quem vai comigo?")
+
+    assert result.urgency == "critical"
+    assert result.urgency_reasons[0].rule == "C1"
+    assert result.urgency_reasons[0].due == WEDNESDAY + dt.timedelta(days=2)
+
+
+def test_a_day_in_what_is_no_case_presses_nobody(triage: Triage) -> None:
+    assert triage("oi, confirmando nosso horário de amanhã às 10, obrigada").urgency == "low"

@@ -17,6 +17,10 @@ def rules_in(text: str, on: dt.date = WEDNESDAY) -> set[str]:
     ("text", "rule"),
     [
         ("minha audiência é amanhã", "C1"),
+        ("my hearing is this Friday", "C1"),
+        ("o prazo do recurso é só até 18h", "C1"),
+        ("descobriu que tem ordem pra prenderem ele", "C2"),
+        ("quem for embora ele manda passar fogo", "C3"),
         ("o leilão da casa é depois de amanhã", "C1"),
         ("o despejo está marcado para 15/05/2026", "C1"),
         ("audiência dia 22 desse mês", "A1"),
@@ -47,6 +51,8 @@ def test_a_fact_that_holds_now_fires_its_rule(text: str, rule: str) -> None:
     "text",
     [
         "não fui preso, só prestei depoimento",
+        "não é que esteja passando fome",
+        "agora a bomba é a obra, que está parada",
         "se eu for preso, quem avisa minha família?",
         "meu tio foi preso em 1998",
         "ele me bateu há dez anos",
@@ -98,3 +104,32 @@ def test_rules_only_raise() -> None:
 def test_in_doubt_between_light_and_serious_the_serious_wins() -> None:
     torn = np.array([0.5, 0, 0, 0.5], dtype=np.float32)
     assert urgency.decide(torn, []) in ("high", "critical")
+
+
+def test_a_day_that_was_taken_back_counts_for_nothing() -> None:
+    told, corrected = "minha audiência é amanhã\n", "li errado, é daqui a 10 dias"
+
+    assert rules_in(told + corrected) == {"C1"}
+    assert "C1" not in {r.rule for r in urgency.read(told + corrected, WEDNESDAY, len(told)).reasons}
+
+
+def chances(low: float, medium: float, high: float, critical: float) -> np.ndarray:
+    return np.array([low, medium, high, critical], dtype=np.float32)
+
+
+def test_a_day_to_come_counts_where_the_classifier_finds_the_case_serious() -> None:
+    near = urgency.read("o juiz quer me ver com o homem da loja depois de amanhã", WEDNESDAY)
+    later = urgency.read("o juiz quer me ver com o homem da loja daqui a 10 dias", WEDNESDAY)
+
+    assert [r.rule for r in urgency.due(chances(0.1, 0.2, 0.5, 0.2), near)] == ["C1"]
+    assert urgency.due(chances(0.5, 0.4, 0.1, 0), near) == ()
+    assert [r.rule for r in urgency.due(chances(0.1, 0.8, 0.1, 0), later)] == ["A1"]
+    assert urgency.due(chances(0.9, 0.1, 0, 0), later) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["aconteceu hoje", "o prazo começa amanhã", "se ele vier amanhã eu ligo", "meu tio passou mal ontem", "nada"],
+)
+def test_no_day_to_come_is_read_where_none_presses(text: str) -> None:
+    assert urgency.read(text, WEDNESDAY).by_day is None

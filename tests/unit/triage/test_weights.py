@@ -55,8 +55,21 @@ def test_tellings_of_one_situation_share_a_fold() -> None:
 def test_the_dual_fit_separates_what_is_separable() -> None:
     points = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
     labels = np.array([0, 0, 1, 1])
-    found = train.fit(points @ points.T, labels, 2, 0.001)
+    found = train.fit(points @ points.T, labels, 2, 0.001, np.ones(4))
     assert (points @ points.T @ found.alpha + found.bias).argmax(axis=1).tolist() == labels.tolist()
+
+
+def test_a_weight_counts_as_often_as_it_says() -> None:
+    points = np.array([[1.0, 0.2], [1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    labels = np.array([0, 0, 1, 1])
+    twice = [0, 1, 2, 2, 3]
+    weights = np.array([1, 1, 2, 1]) * 4 / 5
+    weighted = train.fit(points @ points.T, labels, 2, 0.01, weights)
+    repeated = train.fit(points[twice] @ points[twice].T, labels[twice], 2, 0.01, np.ones(5))
+    ask = np.array([[0.5, 0.5]])
+    one = ask @ points.T @ weighted.alpha + weighted.bias
+    other = ask @ points[twice].T @ repeated.alpha + repeated.bias
+    assert np.allclose(one[0, 0] - one[0, 1], other[0, 0] - other[0, 1], atol=1e-2)
 
 
 def test_kappa_is_one_for_agreement_and_nought_for_a_constant() -> None:

@@ -1,0 +1,43 @@
+-- What a caller may send along with a wish: the version of the record that it has seen, and a key with which it may
+-- send the wish again where the answer was lost.
+
+-- Another one after every change of the record; `Task.version` in record.py says the same.
+local function version_of(task)
+  local last = string.match('\n' .. task.log, '.*\n(%d+) ') or task.cseq
+  if task.progress_seq ~= '' and tonumber(task.progress_seq) > tonumber(last) then last = task.progress_seq end
+  local version = last .. '-' .. task.run .. (task.cancel == '1' and 'c' or '')
+  if task.kids_total == '' then return version end
+  local counted = {numbers(key.task(task.id), 'kids_total', 'kids_running', 'kids_succeeded', 'kids_failed',
+    'kids_cancelled')}
+  return version .. '-' .. table.concat(counted, '.')
+end
+
+-- `seen`: versions joined by commas, '*' for any, '' where the caller made no condition.
+local function has_changed_since(task, seen)
+  if seen == '' or seen == '*' then return false end
+  return not string.find(',' .. seen .. ',', ',' .. version_of(task) .. ',', 1, true)
+end
+
+-- The answer that the same request got before; nil where the key is new, false where it came with another request.
+local function answered_before(tenant, digest, fingerprint)
+  if digest == '' then return nil end
+  local known = redis.call('HMGET', key.idempotency(tenant, digest), 'fingerprint', 'ids')
+  if not known[1] then return nil end
+  return known[1] == fingerprint and known[2]
+end
+
+local function remember_answer(tenant, digest, fingerprint, answer, ttl)
+  if digest == '' then return end
+  local remembered = key.idempotency(tenant, digest)
+  redis.call('HSET', remembered, 'fingerprint', fingerprint, 'ids', answer)
+  redis.call('PEXPIRE', remembered, ttl)
+end
+
+-- What hinders a request that moves one task: an answer for its caller; nil where nothing does.
+local function hindrance(task, states, seen, digest, fingerprint)
+  local before = answered_before(task.tenant, digest, fingerprint)
+  if before == false then return {'mismatch'} end
+  if before then return {'replayed', before} end
+  if not allowed(task, states) then return {'refused', task.status} end
+  if has_changed_since(task, seen) then return {'changed'} end
+end
