@@ -92,16 +92,16 @@ class Unavailable(DespachoError):
     """Redis can't be reached or refuses writes; nothing is known to have changed. It passes by itself."""
 
 
-class CaseRekeyed(DespachoError):
-    """A text that was read under a key of its case is to be stored, and the case was erased meanwhile."""
-
-
 class PermanentFailure(DespachoError):
     """The task can't succeed by being run again: it fails at once, with no retry."""
 
 
 class CaseGone(PermanentFailure):
     """The case that the task works on was deleted, or never had a conversation."""
+
+
+class CaseRekeyed(CaseGone):
+    """A text that was read under a key of its case is to be stored, and the case was erased meanwhile."""
 
 
 class DocumentGone(PermanentFailure):
