@@ -12,7 +12,6 @@ import re
 
 from starlette.requests import Request
 
-from tasks.api_keys import Identity
 from tasks.ledger import UNCONDITIONAL
 from tasks.record import Task
 
@@ -24,9 +23,8 @@ _POSITION = "@"
 _BARE = "~"
 
 
-def entity_tag(task: Task, identity: Identity, position: int | None = None) -> str:
-    place = "" if position is None else str(position)
-    seen = place if identity.sees_payload else place + _BARE
+def entity_tag(task: Task, position: int | None = None, *, bare: bool = False) -> str:
+    seen = ("" if position is None else str(position)) + (_BARE if bare else "")
     return f'"{task.version}{_POSITION}{seen}"' if seen else f'"{task.version}"'
 
 

@@ -88,7 +88,9 @@ async def queue(request: Request, identity: Identity) -> Response:
         headers["Preference-Applied"] = f"wait={wait_s}"
         ended = await wait_for_end(known, task_id, identity.tenant, wait_s)
         if ended is not None:
-            return Json(shown(ended, identity), 200, {"ETag": entity_tag(ended, identity), **headers})
+            return Json(
+                shown(ended, identity), 200, {"ETag": entity_tag(ended, bare=not identity.sees_payload), **headers}
+            )
     if submitted.replayed:
         first = await known.tasks.get_task_status(task_id, tenant=identity.tenant)
         return _accepted(task_id, first.name, first.status, 200, headers)
@@ -206,7 +208,8 @@ async def _until_final(known: Services, task_id: str) -> None:
 async def get(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     standing = await services(request).tasks.outlook.of(task)
-    headers = {"ETag": entity_tag(task, identity, standing.position), "Cache-Control": "private, no-cache"}
+    bare = not identity.sees_payload
+    headers = {"ETag": entity_tag(task, standing.position, bare=bare), "Cache-Control": "private, no-cache"}
     if has_it_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Json(shown(task, identity) | standing.as_json(), 200, headers)
@@ -318,7 +321,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
         by=by(request, identity),
     )
     task = await task_of(request, identity)
-    headers = {"ETag": entity_tag(task, identity), **_replayed(moved)}
+    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **_replayed(moved)}
     if moved.verdict == "cancelled":
         return Json(shown(task, identity), 200, headers)
     return Json(shown(task, identity), 202, headers | SOON)
