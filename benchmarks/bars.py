@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchmarks.figures import Report
 from benchmarks.measures import BASE, Table, tables
 from benchmarks.table import short
+from benchmarks.watchers import PAGES
 
 CELERY_ENDPOINTS = ("fastapi+celery def", "fastapi+celery async")
 STOCK_ENDPOINT = "starlette+dramatiq"
@@ -47,6 +48,7 @@ def bars(report: Report) -> list[Bar]:
         _recovery(found["recovery"]),
         _size(found["size"], found["record"]),
         _meaning(found["meaning"]),
+        _watchers(found["watchers"]),
     )
     return [bar for part in parts for bar in part]
 
@@ -104,6 +106,12 @@ def _size(size: Table, record: Table) -> Iterator[Bar]:
 
 def _meaning(meaning: Table) -> Iterator[Bar]:
     yield Bar("embeddings by two workers", "texts/s", meaning.value(BASE, "embeddings"), 800, at_least=True)
+
+
+def _watchers(watchers: Table) -> Iterator[Bar]:
+    for page in PAGES:
+        yield Bar(f"an event heard by its watchers, {page}, p99", "ms", watchers.value(page, "heard p99"), 100)
+        yield Bar(f"memory of a watched gateway, {page}", "MB", watchers.value(page, "gateway memory"), 200)
 
 
 def ratio(value: float | None, base: float | None) -> float | None:

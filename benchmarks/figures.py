@@ -77,6 +77,23 @@ class MeaningFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchersFigures:
+    """One round of many open streams on one gateway process. Times are from the write of an event to its arrival."""
+
+    watchers: int
+    connected_s: float
+    """Until all were connected and told what had happened already."""
+    p50_ms: float
+    p99_ms: float
+    most_ms: float
+    idle_mb: float
+    """Resident memory of the gateway before they came, and in the end, in MB of a million bytes."""
+    resident_mb: float
+    cpu_us: float
+    """Of the gateway, for each event that reached a watcher."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that one run found, by peer, endpoint or size; empty where a part was left out."""
 
@@ -86,6 +103,7 @@ class Report:
     size: dict[str, list[SizeFigures]] = field(default_factory=dict)
     record: dict[str, list[RecordFigures]] = field(default_factory=dict)
     meaning: dict[str, list[MeaningFigures]] = field(default_factory=dict)
+    watchers: dict[str, list[WatchersFigures]] = field(default_factory=dict)
     machine: str = ""
 
     @classmethod
@@ -97,6 +115,7 @@ class Report:
             "size": SizeFigures,
             "record": RecordFigures,
             "meaning": MeaningFigures,
+            "watchers": WatchersFigures,
         }
         parts = {
             part: {name: [kind(**row) for row in rows] for name, rows in raw.get(part, {}).items()}

@@ -41,7 +41,7 @@ def measure(endpoint: Endpoint, port: int, server: Workers, plan: Plan, folder: 
     return HttpFigures(single.per_s, single.p50_ms, single.p99_ms, server_us, failed, bulk_per_s)
 
 
-def _until_it_listens(port: int) -> None:
+def until_it_listens(port: int) -> None:
     deadline = monotonic() + LISTENS_WITHIN_S
     while True:
         try:
@@ -59,7 +59,7 @@ def main() -> None:
     environment = endpoint.environment(port, redis_url())
     server = Workers([endpoint.command(port)], folder / "workers.log", environment)
     try:
-        _until_it_listens(port)
+        until_it_listens(port)
         answer(asdict(measure(endpoint, port, server, plan, folder)))
     finally:
         server.stop()

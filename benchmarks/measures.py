@@ -115,6 +115,16 @@ MEANING = (
     Measure("similar p50", "ms", _median("similar_p50_ms")),
     Measure("similar p95", "ms", _median("similar_p95_ms")),
 )
+WATCHERS = (
+    Measure("watchers", "", _most("watchers")),
+    Measure("all connected", "s", _median("connected_s")),
+    Measure("heard p50", "ms", _median("p50_ms")),
+    Measure("heard p99", "ms", _median("p99_ms")),
+    Measure("heard by the last", "ms", _most("most_ms")),
+    Measure("idle gateway", "MB", _most("idle_mb")),
+    Measure("gateway memory", "MB", _most("resident_mb")),
+    Measure("gateway CPU", "µs/event", _median("cpu_us")),
+)
 RECORD = (Measure("one finished task", "bytes", _median("bytes")),)
 
 
@@ -127,5 +137,6 @@ def tables(report: Report) -> dict[str, Table]:
         "recovery": Table("Killed and restarted", BASE, report.recovery, RECOVERY),
         "size": Table("Despacho with many finished tasks", smallest, report.size, SIZE),
         "meaning": Table("Embeddings and similar cases", BASE, report.meaning, MEANING),
+        "watchers": Table("Watchers of one gateway", "", report.watchers, WATCHERS),
         "record": Table("Memory of Despacho's records", "", report.record, RECORD),
     }

@@ -27,6 +27,9 @@ class Plan:
     embeddings: int = 10_000
     similar: int = 50_000
     """Cases of one tenant, as many as are compared exactly."""
+    watchers: int = 2_000
+    watched_events: int = 100
+    """Events that all watchers get; of those on streams of their own, each gets one."""
     server_pid: int = 0
 
 
@@ -42,5 +45,7 @@ QUICK = Plan(
     sample=20_000,
     embeddings=4_000,
     similar=5_000,
+    watchers=500,
+    watched_events=30,
 )
 """A look, not a measurement."""

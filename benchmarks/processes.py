@@ -19,6 +19,7 @@ from time import monotonic, sleep
 import redis
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 STOP_WITHIN_S = 10.0
 
 
@@ -26,6 +27,12 @@ def cpu_s(pid: int) -> float:
     """User and system time of one process so far, in s; 0 where it is gone."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S if fields else 0.0
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of one process, in MB of a million bytes; 0 where it is gone (proc(5): pages)."""
+    fields = _stat(pid)
+    return int(fields[21]) * PAGE_BYTES / 1e6 if fields else 0.0
 
 
 def machine_busy_s() -> float:
@@ -56,6 +63,9 @@ class Workers:
 
     def cpu_s(self) -> float:
         return sum(map(cpu_s, self._pids()))
+
+    def resident_mb(self) -> float:
+        return sum(map(resident_mb, self._pids()))
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)

@@ -20,15 +20,17 @@ from benchmarks.figures import (
     RecoveryFigures,
     Report,
     SizeFigures,
+    WatchersFigures,
 )
 from benchmarks.measures import BASE
 from benchmarks.plan import Plan
 from benchmarks.processes import server
 from benchmarks.table import machine
+from benchmarks.watchers import PAGES
 from benchmarks.web import ENDPOINTS
 from benchmarks.wrk import is_installed
 
-PARTS = ("queue", "http", "recovery", "size", "embeddings")
+PARTS = ("queue", "http", "recovery", "size", "embeddings", "watchers")
 ROUND_WITHIN_S = 600.0
 
 
@@ -42,6 +44,7 @@ def run(parts: Sequence[str], peers: Sequence[str], plan: Plan) -> Report:
         "recovery": _recovery,
         "size": _size,
         "embeddings": _embeddings,
+        "watchers": _watchers,
     }
     for part in parts:
         steps[part](report, peers, plan)
@@ -87,6 +90,13 @@ def _embeddings(report: Report, peers: Sequence[str], plan: Plan) -> None:
     names = [BASE] if BASE in peers else []
     for name, found in _rounds("benchmarks.meaning", names, [plan.rounds] * len(names), plan):
         report.meaning.setdefault(name, []).append(MeaningFigures(**found))
+
+
+def _watchers(report: Report, peers: Sequence[str], plan: Plan) -> None:
+    names = PAGES if BASE in peers else ()
+    for name, found in _rounds("benchmarks.watchers", names, [plan.rounds] * len(names), plan):
+        report.watchers.setdefault(name, []).append(WatchersFigures(**found))
+    _in_order(report.watchers, names)
 
 
 def _rounds(

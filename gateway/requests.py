@@ -6,9 +6,20 @@ import datetime as dt
 import re
 from collections.abc import AsyncGenerator, Collection
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
+from urllib.parse import unquote
 
 from jiter import from_json
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
@@ -98,8 +109,18 @@ class HoldRequest(Body):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
+STREAM_PATH = re.compile(r"^/api/(events|tasks/[^/?#]+/events|(api/)?v2/triage/stream/[^/?#]+)$")
+
+
 class TicketRequest(Body):
-    path: str = Field(max_length=500, pattern=r"^/api/")
+    path: Annotated[str, Field(max_length=500), AfterValidator(unquote)]
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_stream(cls, path: str) -> str:
+        if not STREAM_PATH.fullmatch(path):
+            raise ValueError("must be the path of a stream, without a query, such as /api/tasks/{task_id}/events")
+        return path
 
 
 class LoginRequest(Body):

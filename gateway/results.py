@@ -13,7 +13,7 @@ its place says so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from gateway.auth import needs
 from gateway.bridge import Item, Nudged
+from gateway.connections import abort_of
 from gateway.requests import query_flag, query_number, task_of
 from gateway.services import Services, services
 from gateway.sse import KEEP_ALIVE_S, EventStream
@@ -53,7 +54,9 @@ async def results(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     if task.name != BATCH:
         raise NotFound("only a batch has results; another task has its result")
-    return EventStream(_Results(services(request), identity, task.task_id, after, follow).lines(), HEADERS)
+    return EventStream(
+        _Results(services(request), identity, task.task_id, after, follow, abort_of(request)).lines(), HEADERS
+    )
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class _Results:
     batch_id: str
     told: int
     follow: bool
+    abort: Callable[[], None]
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Raises `Unavailable` where Redis is away, the gateway stops or the token holds no more: then the connection
@@ -122,7 +126,8 @@ class _Results:
         """Both what the batch itself goes through and the ends of its cases, in one place."""
         bridge, queue = self.known.bridge, asyncio.Queue[Item]()
         batch, cases = (
-            Nudged(bridge.keys.of(name, id=self.batch_id), queue=queue) for name in ("task_events", "batch_news")
+            Nudged(bridge.keys.of(name, id=self.batch_id), queue, abort=self.abort)
+            for name in ("task_events", "batch_news")
         )
         async with (
             bridge.watch_with(batch, self.identity) as of_batch,

@@ -14,12 +14,15 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.bridge import Bridge
+from gateway.connections import raise_file_limit
 from gateway.protocol import configure
 from tasks.connection import connect
 from tasks.errors import Unavailable
 from tasks.master_key import check_master_key
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
+
+NEW_OBJECTS = 50_000
 
 
 class Server(uvicorn.Server):
@@ -61,16 +64,24 @@ def _check_master_key(settings: Settings) -> None:
         check_master_key(client, settings)
 
 
+def _collect_seldom() -> None:
+    """All streams and requests wait while garbage is looked for: a fifth of a second where thousands watch, of whom
+    nothing is garbage. What lives as long as the process needn't be looked through at all; and the first look comes
+    after more new objects than an event makes that goes to all of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, 10, 10)
+
+
 def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT. Raises `SettingsError` for a master key that is not this Redis's."""
     # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _say_nothing_of_cut_streams()
+    raise_file_limit()
     _check_master_key(settings)
     app = create_app(settings)
-    # What lives as long as the process needn't be looked through at every collection, while requests wait.
-    gc.collect()
-    gc.freeze()
+    _collect_seldom()
     config = configure(
         app,
         settings.request_timeout_s,

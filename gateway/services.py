@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
+from gateway.shared_reads import SharedReads
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
@@ -23,6 +24,9 @@ from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.similar import SimilarCases
 
+READS_AT_ONCE = 16
+"""Logs that are read for streams at a time: a quarter of the pool, the rest is for everybody else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -35,6 +39,7 @@ class Services:
     blobs: FolderBlobs
     cursors: Cursors
     bridge: Bridge
+    reads: SharedReads
     similar: SimilarCases
     erasure: Erasure
 
@@ -71,6 +76,7 @@ class Services:
             blobs=blobs,
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
+            reads=SharedReads(READS_AT_ONCE),
             similar=similar,
             erasure=tasks.erasure(blobs),
         )

@@ -16,11 +16,16 @@ KEEP_ALIVE_S = 15.0
 CANCEL_AGAIN_AFTER_S = 0.5
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n\n"
-END = b"event: end\ndata: {}\n\n"
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
+}
+
+TRIMMED, UNKNOWN = "trimmed", "unknown"
+_RESETS = {
+    TRIMMED: "Events after this one are no longer kept. Forget what this stream told: what is still known follows.",
+    UNKNOWN: "No event has this id, or it was lost. Forget what this stream told: what is known follows.",
 }
 
 _CASE_WORDS = {
@@ -36,6 +41,18 @@ def encode(event: Event, name: str, *, with_payload: bool = True) -> bytes:
     """One event. JSON has no raw line breaks, so its data is one line."""
     data = compact_json(event.as_json(with_payload=with_payload))
     return f"id: {event.seq}\nevent: {name}\ndata: {data}\n\n".encode()
+
+
+def end(seq: int) -> bytes:
+    """What follows the final event of a task, under its number: who comes back with that has everything."""
+    return f"id: {seq}\nevent: end\ndata: {{}}\n\n".encode()
+
+
+def reset(seq: int, reason: str) -> bytes:
+    """Tells a client that what followed the event it has can't be told any more: a snapshot comes next. Its id is 0,
+    so that a client that comes back before the snapshot gets that."""
+    data = compact_json({"reason": reason, "last_event_id": str(seq), "detail": _RESETS[reason]})
+    return f"id: 0\nevent: reset\ndata: {data}\n\n".encode()
 
 
 def case_event_name(event: Event) -> str:

@@ -192,9 +192,9 @@ async def _until_final(known: Services, task_id: str) -> None:
             task = await known.reader.task(task_id)
             if task is None or task.status.final:
                 return
-            item = await watcher.queue.get()
+            item = await watcher.next()
             while isinstance(item, Frame) and not item.event.final:
-                item = await watcher.queue.get()
+                item = await watcher.next()
             if item is CLOSED:
                 return
             if item is GAP:

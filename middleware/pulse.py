@@ -60,6 +60,7 @@ class Pulse:
         self._stopped = Event()
         self._does_chores = False
         self._beat_at = self._chores_at = self._describe_at = self._ageing_at = self._chains_at = 0.0
+        self._grace_until = 0.0
 
     def start(self) -> None:
         Thread(target=self._run, name="pulse", daemon=True).start()
@@ -123,7 +124,7 @@ class Pulse:
         if lease and (was_silent or not self._does_chores):
             # Whoever takes the chores over, or kept them through a silence of the server, may be the first to be
             # heard again: the others get the time to say that they live before they are taken for dead.
-            self._chores_at = heard + GRACE_S
+            self._chores_at = self._grace_until = heard + GRACE_S
             self._chains_at = heard
         self._does_chores = lease
         for hold in self._interrupts.holds():
@@ -134,7 +135,11 @@ class Pulse:
         raise_aged = now >= self._ageing_at
         if raise_aged:
             self._ageing_at = now + self._ageing_every_s
-        chores = self._ledger.do_chores(self._worker, raise_aged=raise_aged)
+        # What is due needn't wait for the grace; it may have woken us in it.
+        in_grace = now < self._grace_until
+        chores = self._ledger.do_chores(self._worker, raise_aged=raise_aged, spares_silent=in_grace)
+        if in_grace:
+            self._chores_at = min(self._chores_at, self._grace_until)
         for until_ms in (chores.following_ms, chores.until_death_ms):
             if until_ms is not None:
                 self._chores_at = min(self._chores_at, monotonic() + until_ms / 1_000)

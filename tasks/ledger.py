@@ -84,6 +84,7 @@ class Idempotency:
         return [self.digest, self.fingerprint, IDEMPOTENCY_TTL_MS]
 
 
+FOR_EVER_S = 10 * 365 * 86_400.0
 UNCONDITIONAL = ""
 """What a caller has seen that makes no condition; else versions of the record joined by commas, or `*`."""
 
@@ -420,16 +421,18 @@ class Ledger:
         told = compact_json(description) if description is not None else ""
         return bool(self._call("beat", worker, told, description_ttl_ms, self._lease_ms))
 
-    def do_chores(self, worker: str = "", *, raise_aged: bool = False) -> Chores:
-        """Queue what has become due, take back what dead workers held, and, where asked, move up what has waited
-        too long; where a worker is named, only while it holds the lease on the chores."""
+    def do_chores(self, worker: str = "", *, raise_aged: bool = False, spares_silent: bool = False) -> Chores:
+        """Queue what has become due, take back what dead workers held, unless the silent are to be spared, and, where
+        asked, move up what has waited too long; where a worker is named, only while it holds the lease on the chores.
+        """
         settings, lanes = self._settings, self.catalog.lanes
+        timeout_s = FOR_EVER_S if spares_silent else settings.heartbeat_timeout_s
         following_ms, until_death_ms, *report = self._call(
             "do_chores",
             worker,
             allowed_from(Move.DUE),
             PROMOTE_AT_ONCE,
-            int(settings.heartbeat_timeout_s * 1_000),
+            int(timeout_s * 1_000),
             settings.max_crashes,
             self._retention_ms,
             int(settings.ageing_s * 1_000) if raise_aged else "",

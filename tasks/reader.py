@@ -33,6 +33,8 @@ WINDOW_S = 3_600
 FIRST_EVENTS = 200
 """What a stream of all tasks begins with for who has seen none of them."""
 EVENTS_AT_ONCE = 500
+CASE_TASKS_AT_MOST = 1_000
+"""Tasks of one case whose events a stream can tell: the newest of them."""
 SCANNED_AT_MOST = 2_000
 CHUNK = 200
 
@@ -91,6 +93,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """Events, oldest first, up to some moment after the question. What happened later is not among them, even where
+    it was seen: records are read one after the other, so something older might have been missed meanwhile.
+
+    Of those after the number `complete_after` none is missing; before it, some may no longer be kept. Where it
+    `is_all`, nothing more had happened by that moment; else the next read goes on after the last one.
+    """
+
+    events: Sequence[Event]
+    complete_after: int = 0
+    is_all: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """A worker process that was heard of lately. One that is `draining` takes nothing new."""
 
@@ -132,6 +148,7 @@ class Reader:
         self._case_keys = case_keys or AsyncCaseKeys(client, settings, Keyring(settings))
         self.keys = Keys(settings.namespace)
         self.catalog = catalog
+        self._retention_ms = settings.retention_s * 1_000
         self._heartbeat_timeout_ms = int(settings.heartbeat_timeout_s * 1_000)
 
     # ------------------------------------------------------------------------------------------- tasks
@@ -214,11 +231,6 @@ class Reader:
             return [of("by_name", tenant=tenant, task_name=wanted.task_name)]
         return [of("by_status", tenant=tenant, status=status) for status in State]
 
-    async def case_tasks(self, tenant: str, case_id: str, limit: int = 200) -> list[Task]:
-        """The latest tasks of a case, newest first."""
-        page = await self.page(TaskFilter(tenant=tenant, case_id=case_id, limit=limit))
-        return list(page.tasks)
-
     async def children(self, parent_id: str) -> list[str]:
         """The ids of a parent's children, oldest first."""
         with redis_faults():
@@ -234,21 +246,75 @@ class Reader:
 
     # ------------------------------------------------------------------------------------------ events
 
-    async def recent_events(self, tenants: Sequence[str], after_seq: int) -> list[Event]:
-        """The next events of these tenants after a number, oldest first, as far back as they are kept; to who has
-        none yet (0), the latest."""
+    async def newest_seq(self) -> int:
+        """The highest number that any event was given."""
+        with redis_faults():
+            return int(await self.client.get(self.keys.of("seq")) or 0)
+
+    async def events_of_task(self, task_id: str) -> History:
+        task = await self.task(task_id)
+        return History(task.events(), task.trimmed_seq) if task else History(())
+
+    async def events_of_case(self, tenant: str, case_id: str) -> History:
+        """What the newest tasks of a case went through. None is missing since the time from which on tasks are kept,
+        unless there are too many of them."""
+        moment = await self.newest_seq()
+        tasks, is_all = await self._tasks_of_case(tenant, case_id)
+        found = (event for task in tasks for event in task.events() if event.seq <= moment)
+        events = sorted(found, key=lambda event: event.seq)
+        complete_after = max((task.trimmed_seq for task in tasks), default=0)
+        complete_after = max(complete_after, (now_ms() - self._retention_ms) * SEQ_PER_MS)
+        if not is_all:
+            # An older task may have gone on at any time.
+            complete_after = events[-1].seq if events else moment
+        return History(events, complete_after)
+
+    async def _tasks_of_case(self, tenant: str, case_id: str) -> tuple[list[Task], bool]:
+        """The newest tasks of a case, and whether those are all."""
+        tasks, wanted = list[Task](), TaskFilter(tenant=tenant, case_id=case_id, limit=CHUNK)
+        while len(tasks) < CASE_TASKS_AT_MOST:
+            page = await self.page(wanted)
+            tasks += page.tasks
+            if page.next_seq is None:
+                return tasks, True
+            wanted = replace(wanted, before_seq=page.next_seq)
+        return tasks, False
+
+    async def recent_events(self, tenants: Sequence[str], after_seq: int) -> History:
+        """The next events of these tenants after a number, as far back as they are kept; to who has none yet (0), the
+        latest."""
+        moment = await self.newest_seq()
         pipe = self.client.pipeline(transaction=False)
         for tenant in tenants:
             key = self.keys.of("recent", tenant=tenant)
             if after_seq:
-                pipe.xrange(key, min=f"({after_seq}-0", count=EVENTS_AT_ONCE)
+                pipe.xrange(key, min=f"({after_seq}-0", max=f"{moment}-0", count=EVENTS_AT_ONCE)
             else:
-                pipe.xrevrange(key, count=FIRST_EVENTS)
+                pipe.xrevrange(key, max=f"{moment}-0", count=FIRST_EVENTS)
         with redis_faults():
             streams = await pipe.execute()
         found = [parse_message(entry[b"e"]) for entries in streams for _, entry in entries]
-        events = sorted(found, key=lambda event: event.seq)[: EVENTS_AT_ONCE if after_seq else None]
-        return [event async for event in self._with_outcome(events)]
+        found = sorted(found, key=lambda event: event.seq)[: EVENTS_AT_ONCE if after_seq else None]
+        events = [event async for event in self._with_outcome(found)]
+        is_all = not after_seq or len(events) < EVENTS_AT_ONCE
+        return History(events, await self._kept_since(tenants, after_seq) if after_seq else 0, is_all)
+
+    async def _kept_since(self, tenants: Sequence[str], after_seq: int) -> int:
+        """The number of the oldest event that is kept of a tenant some of whose events after this one no longer are;
+        0, where all are."""
+        pipe = self.client.pipeline(transaction=False)
+        for tenant in tenants:
+            pipe.xrange(self.keys.of("recent", tenant=tenant), count=1)
+        with redis_faults():
+            oldest = [int(entries[0][0].partition(b"-")[0]) if entries else 0 for entries in await pipe.execute()]
+        late = [(tenant, seq) for tenant, seq in zip(tenants, oldest, strict=True) if seq > after_seq]
+        return max([seq for tenant, seq in late if await self._is_trimmed(tenant)], default=0)
+
+    async def _is_trimmed(self, tenant: str) -> bool:
+        """Whether fewer entries are there than were ever added (Redis 7)."""
+        with redis_faults():
+            told = await self.client.xinfo_stream(self.keys.of("recent", tenant=tenant))
+        return bool(told["entries-added"] > told["length"])
 
     async def _with_outcome(self, events: list[Event]) -> AsyncIterator[Event]:
         ends = list(dict.fromkeys(e.task_id for e in events if e.status in (State.SUCCEEDED, State.FAILED)))

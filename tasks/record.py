@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from pydantic_core import from_json
@@ -237,10 +237,20 @@ class Task:
 
     def events(self) -> list[Event]:
         """What the task went through, oldest first, with its latest progress in its place."""
-        told = [self._event(line) for line in self.log.split("\n") if line]
+        told = [self._event(line) for line in self.log.split("\n") if line and not _stands_for_lost(line)]
+        # The record's error is that of the latest failure.
+        last = next((number for number in reversed(range(len(told))) if told[number].event in _FAILURES), None)
+        if last is not None:
+            told[last] = replace(told[last], error=self.error)
         if self.progress_seq:
             told.append(self._latest_progress())
         return sorted(told, key=lambda event: event.seq)
+
+    @property
+    def trimmed_seq(self) -> int:
+        """The number of the last event that a long log has lost; 0 where it has lost none."""
+        marks = [line for line in self.log.split("\n", 2)[:2] if _stands_for_lost(line)]
+        return int(marks[0].partition(" ")[0]) if marks else 0
 
     def _latest_progress(self) -> Event:
         extra = {
@@ -260,14 +270,19 @@ class Task:
             case_id=self.case_id,
             extra=from_json(extra) if extra else {},
             result=self.result if event == State.SUCCEEDED else None,
-            error=self.error if event in (State.FAILED, State.RETRYING) else None,
         )
+
+
+def _stands_for_lost(line: str) -> bool:
+    """Whether this line of a log is no event, but stands for those that a long log has lost."""
+    return line.endswith(" trimmed ")
 
 
 def error_as_json(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if error is None else {**error, "at": rfc3339(error["at"])}
 
 
+_FAILURES = (State.FAILED, State.RETRYING)
 _STATUS_OF_EVENT = {"progress": State.RUNNING, "recovered": State.QUEUED}
 
 
@@ -341,7 +356,7 @@ def parse_message(message: bytes) -> Event:
         task_name=name,
         case_id=case or None,
         extra=from_json(extra) if extra else {},
-        error=tail if event in (State.FAILED, State.RETRYING) else None,
+        error=tail if event in _FAILURES else None,
     )
 
 

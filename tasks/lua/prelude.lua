@@ -155,11 +155,15 @@ end
 
 -- ----------------------------------------------------------------------------------------------- telling
 
+-- A log that is too long loses its middle. In its place stands the number of the last event that was lost, so that
+-- whoever has one before it can be told.
 local function with_line(log, line)
   log = log == '' and line or (log .. '\n' .. line)
   if #log <= LOG_BYTES then return log end
   local first = string.match(log, '^[^\n]*')
-  return first .. '\n' .. (string.match(string.sub(log, -LOG_BYTES / 2), '\n(.*)$') or line)
+  local kept = string.match(string.sub(log, -LOG_BYTES / 2), '\n(.*)$') or line
+  local last_lost = string.match(string.sub(log, 1, -#kept - 2), '([^\n ]+)[^\n]*$')
+  return first .. '\n' .. last_lost .. ' trimmed \n' .. kept
 end
 
 local function publish(task, seq, event, extra, tail)

@@ -41,7 +41,9 @@ class Gateway:
     def __init__(self, process: Process, port_file: Path, token: str) -> None:
         self.process = process
         wait_until(lambda: _port(port_file), "the gateway listens", 60)
-        self._url = f"http://127.0.0.1:{_port(port_file)}"
+        self.port = _port(port_file)
+        self.token = token
+        self._url = f"http://127.0.0.1:{self.port}"
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def post(self, number: int, key: str = "") -> httpx.Response:

@@ -26,6 +26,7 @@ from tasks.api_keys import SCOPES, ApiKeys
 from tasks.payloads import EmbeddingsResult, TriageResult
 from tasks.settings import Settings
 from tests.conftest import wait_until
+from tests.described import check
 
 
 class Gateway:
@@ -73,7 +74,7 @@ class Client(httpx.Client):
     """An HTTP client that knows the words of the tests."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(event_hooks={"response": [_is_a_known_problem]}, **options)
+        super().__init__(event_hooks={"response": [_is_a_known_problem, check]}, **options)
 
     def submit(self, task_name: str = "triage.process_async", **body: Any) -> str:
         body.setdefault("args", ["case-1"])

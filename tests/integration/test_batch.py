@@ -7,7 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -18,12 +18,17 @@ from actors import batch
 from actors.declare import Declared, declare
 from actors.engines import ReadDocument, Report, SourceDocument
 from actors.toolbox import Toolbox
+from despacho_client import Client as DespachoClient
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
+from tasks.api_keys import SCOPES, ApiKeys
 from tasks.payloads import AnalyzedDocument, DocumentOptions, TriageResult, Turn
 from tasks.settings import Settings
 from tests.conftest import wait_until
+from tests.cutting_proxy import CuttingProxy
+from tests.described import check_item
 from tests.integration.conftest import QUICK, Client, Gateway
+from tests.integration.test_streams import RawReader
 
 THREADS = 4
 LONG = "x" * 70_000
@@ -187,6 +192,23 @@ def test_a_line_is_told_when_its_case_ends_not_when_the_batch_does(api: Client, 
     assert lines(api, task_id) == [first, second, third]
 
 
+def test_a_client_whose_connection_is_cut_reads_every_line_once(
+    api: Client, gateway: Gateway, keys: ApiKeys, engines: StagedEngines
+) -> None:
+    _, token = keys.create("reader", "acme", SCOPES)
+    cases = [{"case_id": f"case-{n}", "user_message": "Bom dia"} for n in range(40)]
+    with CuttingProxy(gateway.port, [0, 600, 2_000, 5_000]) as proxy, DespachoClient(proxy.url, token) as despacho:
+        batch_id = despacho.batch(cases, ["triage"])["task_id"]
+
+        lines = list(despacho.results(batch_id))
+
+    assert [line["n"] for line in lines] == list(range(1, 41))
+    assert {line["case_id"] for line in lines} == {case["case_id"] for case in cases}
+    assert proxy.cuts >= 3
+    for line in lines:
+        check_item("getBatchResults", line)
+
+
 def test_who_asks_for_what_there_is_gets_it_and_no_more(api: Client, engines: StagedEngines) -> None:
     task_id = submit(api, inline(a="espere", b="oi"))
     wait_until(lambda: counts(api, task_id).get("succeeded") == 1, "one case has ended")
@@ -253,6 +275,23 @@ def test_what_ends_while_the_gateway_is_cut_off_is_told_after(
         engines.go_on.set()
 
         assert ids(list(told)) == ["a"]
+
+
+def test_the_results_whose_client_takes_nothing_end_with_the_key_too(
+    api: Client, gateway: Gateway, keys: ApiKeys, engines: StagedEngines, client: redis.Redis
+) -> None:
+    key, token = keys.create("short", "acme", ("tasks:read",))
+    # Far more than all buffers between take.
+    task_id = submit(api, many(40, "muito"))
+    api.until(task_id, "succeeded")
+    channel = f"despacho:events:batch:{task_id}"
+
+    with closing(RawReader(gateway, f"/api/tasks/{task_id}/results", token)) as deaf:
+        deaf.read_until(b"xxx")
+        assert client.pubsub_numsub(channel)[0][1] == 1
+        keys.revoke(key.key_id)
+
+        wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 0, "the stream is gone", 5)
 
 
 @pytest.mark.parametrize("query", [{"after": "-1"}, {"after": "x"}, {"after": "10001"}, {"follow": "maybe"}])

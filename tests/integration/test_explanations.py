@@ -282,7 +282,9 @@ def test_a_time_that_has_not_come_is_told(api: Client, ledger: Ledger) -> None:
     assert reasons(api, later)["scheduled"]["eta"] == api.record(later)["eta"]
     again = api.submit()
     (started,) = ledger.fetch(Appetite("w-1", ["triage"], 1))
-    ledger.retry(started.hold, 60_000, {"type": "Lento", "message": "m", "attempt": 1, "at": now_ms()})
+    ledger.retry(
+        started.hold, 60_000, {"type": "Lento", "message": "m", "attempt": 1, "at": now_ms(), "retryable": True}
+    )
 
     evidence = reasons(api, again)["retry_due"]
 
@@ -362,7 +364,7 @@ def test_of_what_has_ended_it_is_told_how(api: Client, ledger: Ledger) -> None:
     api.delete(f"/api/tasks/{cancelled}")
     error = {"type": "Pane", "message": "m", "attempt": 1, "at": now_ms(), "retryable": False}
     ledger.fail(ledger.fetch(Appetite("w-1", ["triage"], 1))[0].hold, error)
-    ledger.succeed(ledger.fetch(Appetite("w-1", ["triage"], 1))[0].hold, compact_json({"ok": True}))
+    ledger.succeed(ledger.fetch(Appetite("w-1", ["triage"], 1))[0].hold, compact_json({"report_id": "r-1"}))
 
     assert set(reasons(api, cancelled)) == {"cancelled"}
     assert reasons(api, failed)["failed"]["error"]["type"] == "Pane"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
@@ -14,7 +14,9 @@ from tasks.api_keys import ApiKeys
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
+from tests.integration.stories import ledger_for
 from tests.integration.test_events import read, watching
+from tests.integration.test_streams import RawReader, in_case
 
 
 def opened(stack: ExitStack, gateway: Gateway, token: str, path: str = "/api/events") -> httpx.Response:
@@ -84,6 +86,23 @@ def test_a_stream_ends_when_its_key_expires(gateway: Gateway, keys: ApiKeys) -> 
     _, token = keys.create("short", "acme", ("tasks:read",), dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1))
     with ExitStack() as stack:
         assert list(read(opened(stack, gateway, token))) == []
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/v2/triage/stream/case-1"])
+def test_a_stream_whose_client_takes_nothing_ends_with_the_key_too(
+    gateway: Gateway, keys: ApiKeys, client: redis.Redis, settings: Settings, path: str
+) -> None:
+    key, token = keys.create("short", "acme", ("tasks:read",))
+    channel = "despacho:events:" + ("tenant:acme" if path == "/api/events" else "case:acme:case-1")
+    with closing(RawReader(gateway, path, token)) as deaf:
+        deaf.read_until(b"retry")
+        wait_until(watched(client, channel), "the stream is open")
+        # More than all buffers between take, and fewer than a client is cut for.
+        ledger_for(client, settings).submit([in_case() for _ in range(900)])
+
+        keys.revoke(key.key_id)
+
+        wait_until(lambda: not watched(client, channel)(), "the stream is gone", 5)
 
 
 def test_a_stream_of_a_ticket_ends_with_the_key(gateway: Gateway, keys: ApiKeys, client: redis.Redis) -> None:

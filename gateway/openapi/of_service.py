@@ -1,0 +1,300 @@
+"""What those need who run the service, sessions of browsers, and what explains the API itself."""
+
+from __future__ import annotations
+
+from gateway import answers
+from gateway.openapi import examples
+from gateway.openapi.parts import (
+    CURSOR,
+    IF_NONE_MATCH,
+    QUEUE,
+    TIME,
+    Answer,
+    Body,
+    Example,
+    Link,
+    Operation,
+    Parameter,
+    limit,
+    task_links,
+    text,
+)
+from gateway.problem_kinds import (
+    FORBIDDEN,
+    INVALID_INPUT,
+    KINDS,
+    NOT_FOUND,
+    QUEUE_FULL,
+    QUOTA_EXCEEDED,
+    RATE_LIMITED,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+)
+from gateway.requests import LoginRequest, ReportRequest, WebhooksRequest
+
+TAG = "Operations"
+SESSIONS = "Sessions"
+ABOUT = "About the API"
+_KIND = next(iter(KINDS.values()))
+_KIND_EXAMPLE = {
+    "type": _KIND.uri,
+    "title": _KIND.title,
+    "status": _KIND.status,
+    "meaning": _KIND.meaning,
+    "remedy": _KIND.remedy,
+}
+_HTML = {"type": "string", "contentMediaType": "text/html"}
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/queues",
+        operation_id="listQueues",
+        tag=TAG,
+        summary="How the queues stand, over all tenants",
+        scope="ops:read",
+        answers=(Answer(200, "By name.", answers.Queues, example={"queues": {"triage": examples.QUEUE}}),),
+    ),
+    Operation(
+        method="POST",
+        path="/api/queues/{queue}/pause",
+        operation_id="pauseQueue",
+        tag=TAG,
+        summary="Pause a queue",
+        description="What runs goes on; nothing new of this queue begins until it is resumed.",
+        scope="ops:write",
+        parameters=(QUEUE,),
+        answers=(
+            Answer(
+                200,
+                "It is paused.",
+                answers.QueueState,
+                links={"resumeQueue": Link("resumeQueue", {"queue": "$response.body#/queue"})},
+                example={"queue": "triage", "paused": True},
+            ),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/api/queues/{queue}/resume",
+        operation_id="resumeQueue",
+        tag=TAG,
+        summary="Resume a queue",
+        scope="ops:write",
+        parameters=(QUEUE,),
+        answers=(Answer(200, "It goes on.", answers.QueueState, example={"queue": "triage", "paused": False}),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/workers",
+        operation_id="listWorkers",
+        tag=TAG,
+        summary="The workers that live",
+        scope="ops:read",
+        answers=(Answer(200, "The workers.", answers.Workers, example={"workers": [examples.WORKER]}),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/reports",
+        operation_id="listReports",
+        tag=TAG,
+        summary="List reports, newest first",
+        scope="ops:read",
+        parameters=(limit(100, 1_000),),
+        answers=(
+            Answer(
+                200,
+                "The reports.",
+                answers.Reports,
+                links={"getReport": Link("getReport", {"report_id": "$response.body#/reports/0/report_id"})},
+                example=examples.REPORTS,
+            ),
+        ),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="POST",
+        path="/api/reports",
+        operation_id="createReport",
+        tag=TAG,
+        summary="Have a report written",
+        scope="ops:write",
+        body=Body(ReportRequest, (Example("The last seven days", {"kind": "weekly"}),)),
+        answers=(
+            Answer(
+                202,
+                "It is queued; the task's result names the report.",
+                answers.Accepted,
+                headers=("Location", "Retry-After"),
+                links=task_links(),
+                example=examples.ACCEPTED,
+            ),
+        ),
+        problems=(QUEUE_FULL, QUOTA_EXCEEDED),
+    ),
+    Operation(
+        method="GET",
+        path="/api/reports/{report_id}",
+        operation_id="getReport",
+        tag=TAG,
+        summary="Read a report",
+        description="With `.html` behind the id it is a page; with `.json`, or without, it is data.",
+        scope="ops:read",
+        parameters=(Parameter("report_id", "path", "The id of a report.", text(minLength=1), examples.TASK),),
+        answers=(
+            Answer(200, "The report.", answers.Report, example=examples.REPORT),
+            Answer(200, "The report.", _HTML, media_type="text/html"),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/api/audit",
+        operation_id="listAuditEntries",
+        tag=TAG,
+        summary="Who did what, newest first",
+        description="The trail of the token's tenant, or of another one. What belongs to no tenant stands in that of "
+        "`system`.",
+        scope="ops:read",
+        parameters=(
+            Parameter(
+                "tenant", "query", "Whose trail.", {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, "acme"
+            ),
+            Parameter("action", "query", "Only this action.", text(), "task.submit"),
+            Parameter("actor", "query", "Only what this key or subject did.", text()),
+            Parameter("after", "query", "Only what was done then or later.", TIME, "2026-11-23T12:00:00Z"),
+            Parameter("before", "query", "Only what was done before.", TIME, "2026-11-24T12:00:00Z"),
+            limit(50, 200),
+            CURSOR,
+        ),
+        answers=(
+            Answer(
+                200,
+                "A page.",
+                answers.AuditPage,
+                links={"nextPage": Link("listAuditEntries", {"cursor": "$response.body#/next_cursor"})},
+                example=examples.AUDIT,
+            ),
+        ),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/webhooks",
+        operation_id="getWebhooks",
+        tag=TAG,
+        summary="Where the tenant's webhooks go",
+        scope="tasks:read",
+        answers=(Answer(200, "The settings.", answers.WebhookSettings, example=examples.WEBHOOKS),),
+    ),
+    Operation(
+        method="PUT",
+        path="/api/webhooks",
+        operation_id="putWebhooks",
+        tag=TAG,
+        summary="Set where the tenant's webhooks go",
+        description="For tasks that name no `callback_url` themselves; `null`: nowhere. The tenant needs a secret "
+        "that signs them first (`despacho webhooks secret`).",
+        scope="ops:write",
+        body=Body(WebhooksRequest, (Example("An address", {"default_url": "https://app.example/hooks"}),)),
+        answers=(Answer(200, "The settings.", answers.WebhookSettings, example=examples.WEBHOOKS),),
+    ),
+    Operation(
+        method="POST",
+        path="/api/session",
+        operation_id="logIn",
+        tag=SESSIONS,
+        summary="Log a browser in",
+        description="Sets an `HttpOnly`, `SameSite=Strict` cookie. It is taken from the service's own pages only, as "
+        "is every unsafe request with that cookie.",
+        scope=None,
+        body=Body(LoginRequest, (Example("A key", {"api_key": "dsp_0123456789ab_..."}),)),
+        answers=(
+            Answer(
+                200,
+                "Logged in.",
+                answers.Session,
+                headers=("Set-Cookie",),
+                example={"tenant": "acme", "scopes": ["tasks:read", "tasks:write"]},
+            ),
+        ),
+        problems=(UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE),
+    ),
+    Operation(
+        method="POST",
+        path="/api/session/end",
+        operation_id="logOut",
+        tag=SESSIONS,
+        summary="Log a browser out",
+        scope=None,
+        answers=(Answer(204, "Logged out.", headers=("Set-Cookie",)),),
+        problems=(FORBIDDEN, UNAVAILABLE),
+    ),
+    Operation(
+        method="GET",
+        path="/healthz",
+        operation_id="getHealth",
+        tag=TAG,
+        summary="The process lives",
+        scope=None,
+        answers=(Answer(200, "It does.", answers.Health, example={"status": "ok"}),),
+    ),
+    Operation(
+        method="GET",
+        path="/readyz",
+        operation_id="getReadiness",
+        tag=TAG,
+        summary="The service can work",
+        description="Redis answers and a worker was seen.",
+        scope=None,
+        answers=(
+            Answer(200, "It can.", answers.Readiness, example={"status": "ok", "reasons": []}),
+            Answer(
+                503,
+                "It can't, for these reasons.",
+                answers.Readiness,
+                headers=("Retry-After",),
+                example={"status": "unavailable", "reasons": ["Redis does not answer"]},
+            ),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/openapi.json",
+        operation_id="getOpenApi",
+        tag=ABOUT,
+        summary="This document",
+        scope=None,
+        parameters=(IF_NONE_MATCH,),
+        answers=(
+            Answer(200, "OpenAPI 3.1.", {"type": "object"}, headers=("ETag",)),
+            Answer(304, "The client has it already (`If-None-Match`).", headers=("ETag",)),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/problems",
+        operation_id="listProblems",
+        tag=ABOUT,
+        summary="All kinds of problems",
+        scope=None,
+        answers=(
+            Answer(200, "The kinds.", answers.ProblemKinds, example={"problems": [_KIND_EXAMPLE]}),
+            Answer(200, "The kinds.", _HTML, media_type="text/html"),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/problems/{name}",
+        operation_id="getProblem",
+        tag=ABOUT,
+        summary="What a kind of problem means",
+        description="Where the `type` of a problem leads to: a page, or JSON where that is preferred.",
+        scope=None,
+        parameters=(Parameter("name", "path", "The last part of the type.", text(minLength=1), _KIND.name),),
+        answers=(
+            Answer(200, "The kind.", answers.ProblemKind, example=_KIND_EXAMPLE),
+            Answer(200, "The kind.", _HTML, media_type="text/html"),
+        ),
+        problems=(NOT_FOUND,),
+    ),
+)

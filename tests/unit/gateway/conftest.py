@@ -1,0 +1,10 @@
+"""Coroutines as tests: on asyncio, which the gateway runs on."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
