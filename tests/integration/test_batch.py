@@ -280,7 +280,7 @@ def test_what_ends_while_the_gateway_is_cut_off_is_told_after(
 def test_the_results_whose_client_takes_nothing_end_with_the_key_too(
     api: Client, gateway: Gateway, keys: ApiKeys, engines: StagedEngines, client: redis.Redis
 ) -> None:
-    key, token = keys.create("short", "acme", ("tasks:read",))
+    key, token = keys.create("short", "acme", ("tasks:read", "tasks:payload"))
     # Far more than all buffers between take.
     task_id = submit(api, many(40, "muito"))
     api.until(task_id, "succeeded")

@@ -384,7 +384,9 @@ class RawReader:
 
     def read_until(self, mark: bytes) -> None:
         while mark not in self.text:
-            self.text += self._socket.recv(65_536)
+            chunk = self._socket.recv(65_536)
+            assert chunk, self.text
+            self.text += chunk
 
     def read_to_the_end(self) -> list[tuple[int, dict[str, Any]]]:
         """Everything, to the cut: the events that came whole."""
