@@ -26,7 +26,7 @@ from actors.toolbox import Toolbox
 from actors.triage import conversation_of
 from middleware.retries import describe, verdict
 from middleware.run import Retrying, Run
-from tasks.errors import CaseGone, IllegalMove, NotFound
+from tasks.errors import CaseGone, CaseRekeyed, IllegalMove, NotFound
 from tasks.ids import child_id
 from tasks.lifecycle import State
 from tasks.payloads import (
@@ -45,6 +45,8 @@ from tasks.payloads import (
     Turn,
 )
 from tasks.record import Children, Task
+from tasks.sealed_tasks import open_part
+from tasks.sealing import SealBroken
 from tasks.submission import NewTask, Order, check
 
 T = TypeVar("T")
@@ -61,7 +63,7 @@ def process_cases(run: Run, payload: BatchPayload, tools: Toolbox) -> BatchResul
     (parent,) = tools.ledger.tasks([run.task_id])
     if parent.children is not None and _all_ended(parent.children, len(cases)) and not parent.requeued:
         return _result(run, parent.children)
-    _queue_children(parent, payload, cases, tools)
+    _queue_children(run, parent, payload, cases, tools)
     if parent.requeued:
         _requeue_unfinished(run, len(cases), tools)
     run.await_children(payload.on_error, payload.max_parallel)
@@ -90,10 +92,51 @@ def _result(run: Run, children: Children) -> BatchResult:
     )
 
 
-def _queue_children(parent: Task, payload: BatchPayload, cases: list[str | InlineCase], tools: Toolbox) -> None:
-    orders = (_child(parent, payload, case, number) for number, case in enumerate(cases))
-    for some in _chunks(orders, QUEUED_AT_ONCE):
-        tools.ledger.submit([_checked(order, tools) for order in some])
+def _queue_children(
+    run: Run, parent: Task, payload: BatchPayload, cases: list[str | InlineCase], tools: Toolbox
+) -> None:
+    for some in _chunks(enumerate(cases), QUEUED_AT_ONCE):
+        _queue_some(run, parent, payload, some, tools)
+
+
+def _queue_some(
+    run: Run, parent: Task, payload: BatchPayload, cases: Sequence[tuple[int, str | InlineCase]], tools: Toolbox
+) -> None:
+    """A case that is erased between being read and being queued is queued without what was told of it."""
+    while True:
+        told = _Told(run, [case.case_id for _, case in cases if isinstance(case, InlineCase)], tools)
+        orders = (_child(parent, payload, case, number, told) for number, case in cases)
+        try:
+            tools.ledger.submit([_checked(order, tools) for order in orders])
+        except CaseRekeyed:
+            continue
+        return
+
+
+class _Told:
+    """What came with the cases of a batch, each under its own case's key: nothing of one that was erased since."""
+
+    def __init__(self, run: Run, case_ids: Sequence[str], tools: Toolbox) -> None:
+        self._run = run
+        self._ring = tools.ledger.ring
+        tools.ledger.case_keys.ask([(run.tenant, case_id) for case_id in case_ids])
+
+    def of(self, case: str | InlineCase) -> tuple[InlineCase | None, bytes]:
+        """The case as it was given, and the id of the key that its text was read under."""
+        if isinstance(case, str):
+            return None, b""
+        if case.case_id not in self._run.started.parts:
+            # As an older release queued it.
+            return case, b""
+        known = self._ring.known((self._run.tenant, case.case_id))
+        if known is None:
+            return None, b""
+        part = self._run.started.parts[case.case_id]
+        try:
+            text = open_part(part, known.data, self._run.tenant, case.case_id, self._run.task_id)
+        except SealBroken:
+            return None, b""
+        return InlineCase.model_validate_json(text), known.data.key_id
 
 
 def _requeue_unfinished(run: Run, total: int, tools: Toolbox) -> None:
@@ -124,8 +167,8 @@ def _checked(order: Order, tools: Toolbox) -> NewTask:
     return check(order, tools.ledger.catalog)
 
 
-def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: int) -> Order:
-    inline = case if isinstance(case, InlineCase) else None
+def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: int, told: _Told) -> Order:
+    inline, read_under = told.of(case)
     child = BatchCasePayload(
         case_id=case if isinstance(case, str) else case.case_id,
         case=inline,
@@ -146,6 +189,7 @@ def _child(parent: Task, payload: BatchPayload, case: str | InlineCase, number: 
         parent_id=parent.task_id,
         held=True,
         internal=True,
+        read_under=read_under,
     )
 
 
@@ -233,9 +277,11 @@ class _CaseWork:
         if not self._run.started.retries:
             return nothing
         (record,) = self._tools.ledger.tasks([self._run.task_id])
-        with suppress(ValidationError, FileNotFoundError):
+        with suppress(ValidationError, FileNotFoundError, SealBroken):
             if record.result_place is not None:
-                return BatchCaseResult.model_validate_json(self._tools.blobs.read(record.result_place))
+                place = record.result_place
+                sealed = self._tools.blobs.chunks(place)
+                return BatchCaseResult.model_validate_json(b"".join(self._run.seal.open_file(sealed, place)))
             return BatchCaseResult.model_validate(record.result)
         return nothing
 

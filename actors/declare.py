@@ -68,8 +68,8 @@ def keep_result(run: Run, result: BaseModel, tools: Toolbox) -> None:
     raises after this."""
     text = result.model_dump_json()
     if len(text.encode()) <= tools.settings.inline_result_bytes:
-        run.result = text
+        run.result = run.seal.seal(text.encode(), "result")
         return
     # A run that was superseded writes beside its successor, not over it.
     run.place = result_place(run.tenant, run.task_id, f"{run.number}.json")
-    tools.blobs.write(run.place, [text.encode()])
+    tools.blobs.write(run.place, run.seal.seal_file([text.encode()], run.place))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from actors.engines import ReadDocument, Report, SourceDocument
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.blobs import document_place, text_place
+from tasks.cases import Document, text_about
 from tasks.payloads import AnalyzedDocument, DocumentOptions, DocumentsPayload, DocumentsResult
 
 
@@ -33,20 +39,51 @@ def part(report: Report, done: float, share: float) -> Report:
 def _analyze_one(
     run: Run, document_id: str, options: DocumentOptions, tools: Toolbox, report: Report
 ) -> AnalyzedDocument:
-    document = tools.cases.document(run.tenant, document_id)
+    document = find_document(run, document_id, tools)
     if document is None:
         return AnalyzedDocument(document_id=document_id, error="gone: there is no such document any more")
-    path = tools.blobs.path(document_place(run.tenant, document.sha256))
-    if not path.is_file():
+    try:
+        with _in_memory(run, document, tools) as path:
+            source = SourceDocument(document_id, path, document.filename, document.media_type)
+            read = tools.documents.analyze(source, options, options.reference_date or tools.today(), report)
+    except FileNotFoundError:
         return AnalyzedDocument(document_id=document_id, error="gone: the document's bytes were deleted")
-    source = SourceDocument(document_id, path, document.filename, document.media_type)
-    read = tools.documents.analyze(source, options, options.reference_date or tools.today(), report)
-    return _keep_text(run, read, tools)
+    return _keep_text(run, document, read, tools)
 
 
-def _keep_text(run: Run, read: ReadDocument, tools: Toolbox) -> AnalyzedDocument:
+def find_document(run: Run, document_id: str, tools: Toolbox) -> Document | None:
+    """The document, which may be of another case than the task is; `None` where there is none any more."""
+    document = tools.cases.document(run.tenant, document_id)
+    if document is None or document.case_id == run.started.case_id:
+        return document
+    is_noted = tools.ledger.note_about(run.task_id, run.tenant, document.case_id, document_id)
+    return document if is_noted else None
+
+
+@contextmanager
+def _in_memory(run: Run, document: Document, tools: Toolbox) -> Iterator[Path]:
+    """The document in clear, as a file that lies in no folder and goes with this process. Raises
+    `FileNotFoundError`."""
+    descriptor = os.memfd_create("document")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            chunks = tools.blobs.chunks(document_place(run.tenant, document.digest))
+            file.writelines(document.open_bytes(run.tenant, chunks))
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _keep_text(run: Run, document: Document, read: ReadDocument, tools: Toolbox) -> AnalyzedDocument:
     if not read.text:
         return read.analysis
-    document_id = read.analysis.document_id
-    tools.blobs.write(text_place(run.tenant, document_id), [read.text.encode(errors="replace")])
+    document_id, place = document.document_id, text_place(run.tenant, document.document_id)
+    key = tools.cases.keys.of(run.tenant, document.case_id)
+    if key is None:
+        return AnalyzedDocument(document_id=document_id, error="gone: the document's case was erased")
+    text = read.text.encode(errors="replace")
+    tools.blobs.write(place, key.seal_file([text], *text_about(run.tenant, document)))
+    if tools.cases.document(run.tenant, document_id) is None:
+        # It was deleted while it was read: whoever deletes it has looked for its text already.
+        tools.blobs.delete(place)
     return read.analysis.model_copy(update={"text_url": f"/api/documents/{document_id}/text"})

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
-from actors.documents import analyze_all
+from actors.documents import analyze_all, find_document
 from actors.engines import Report
 from actors.engines.embeddings.chunks import Read, read
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.blobs import EMBEDDINGS_FILE, result_place, text_place
+from tasks.cases import text_about
 from tasks.errors import CaseGone, DocumentGone, ProviderFailed, Unavailable
 from tasks.payloads import DocumentOptions, EmbeddingsPayload, EmbeddingsResult, TextChunk, Turn, Vector
 
@@ -149,7 +150,11 @@ def _document_text(run: Run, document_id: str, tools: Toolbox) -> str:
         (analysis,) = analyze_all(run, (document_id,), DocumentOptions(), tools, run.report)
         if analysis.text_url is None:
             raise DocumentGone(f"document {document_id} has no text: {analysis.error or 'it is empty'}")
-    return tools.blobs.read(place).decode()
+    document = find_document(run, document_id, tools)
+    key = None if document is None else tools.cases.keys.of(run.tenant, document.case_id)
+    if document is None or key is None:
+        raise DocumentGone(f"document {document_id} was deleted")
+    return b"".join(key.open_file(tools.blobs.chunks(place), *text_about(run.tenant, document))).decode()
 
 
 def _encode(vector: NDArray[np.float32], encoding: str) -> Vector:
@@ -161,7 +166,7 @@ def _encode(vector: NDArray[np.float32], encoding: str) -> Vector:
 def _keep_apart(run: Run, made: Vectors, encoding: str, tools: Toolbox) -> EmbeddingsResult:
     """The vectors go into a file, which is written text by text: thousands of them in one piece would be large."""
     place = result_place(run.tenant, run.task_id, EMBEDDINGS_FILE)
-    tools.blobs.write(place, _file(made.texts, encoding))
+    tools.blobs.write(place, run.seal.seal_file(_file(made.texts, encoding), place))
     return _head(made).model_copy(update={"embeddings_url": f"/api/tasks/{run.task_id}/embeddings"})
 
 

@@ -126,10 +126,10 @@ class Toolbox(Engines):
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         super().__init__(settings, Spending(ledger), _tenant_of_run)
         self.ledger = ledger
-        self.cases = CaseFile(ledger.client, settings)
+        self.cases = CaseFile(ledger.client, settings, ledger.case_keys)
         self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
-        self.webhooks = Webhooks(ledger.client, settings)
+        self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 
     @cached_property

@@ -9,6 +9,7 @@ from threading import Event
 from types import FrameType
 
 from actors.engines.extras import check_extras
+from tasks.master_key import check_master_key
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 def main(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0.
 
-    Raises `SettingsError` where an engine is set that is not installed.
+    Raises `SettingsError` where an engine is set that is not installed, or a master key that is not this Redis's.
     """
     check_extras(settings)
     # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
@@ -31,6 +32,7 @@ def main(settings: Settings) -> int:
     _keep_clients_words_out_of_logs()
     stop = _stop_on_signals()
     broker = build_broker(settings)
+    check_master_key(broker.client, settings)
     shield_log_handlers(broker.interrupts)
     declare_all(broker).warm()
     worker = LaneWorker(broker, settings.threads)

@@ -23,7 +23,8 @@ def audit(given: argparse.Namespace, settings: Settings) -> int:
     from tasks.audit import Head
     from tasks.audit_chain import Trails
     from tasks.connection import connect
-    from tasks.ledger import Ledger, redis_faults
+    from tasks.ledger import Ledger
+    from tasks.redis_faults import redis_faults
 
     if given.head and not given.tenant:
         raise InvalidInput.of("--head", "is the end of one trail; say whose with --tenant")

@@ -20,8 +20,8 @@ from tasks.settings import Settings
 if TYPE_CHECKING:
     from tasks.api_keys import ApiKey, ApiKeys
 
-DEFAULT_SCOPES = ("tasks:read", "tasks:write")
-COLUMNS = "{:<22} {:<20} {:<16} {:<44} {:<17} {:<17} {}"
+DEFAULT_SCOPES = ("tasks:read", "tasks:write", "tasks:payload")
+COLUMNS = "{:<22} {:<20} {:<16} {:<58} {:<17} {:<17} {}"
 
 
 def keys(given: argparse.Namespace, settings: Settings) -> int:

@@ -10,10 +10,12 @@ import contextlib
 import logging
 import os
 import shutil
+import traceback
 from collections import deque
 from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 MAX_LOG_BYTES = 10 << 20
 LINE = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -44,6 +46,34 @@ def last_lines(path: Path, count: int = 5) -> list[str]:
             return list(deque((line.rstrip() for line in lines if line.strip()), maxlen=count))
     except OSError:
         return []
+
+
+class WordlessFormatter(logging.Formatter):
+    """Tells of an exception its type and where it was raised, without its text: that may quote what a client said."""
+
+    def __init__(self) -> None:
+        super().__init__(LINE)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the name is logging's)
+        _, error, trace = ei
+        frames = "".join(traceback.format_tb(trace)).rstrip()
+        return f"Traceback (most recent call last):\n{frames}\n{' from '.join(_types(error))}"
+
+
+def _types(error: BaseException | None) -> Iterator[str]:
+    """What an exception is, and what it came from."""
+    told: set[int] = set()
+    while error is not None and id(error) not in told:
+        told.add(id(error))
+        yield type(error).__qualname__
+        error = error.__cause__ or error.__context__
+
+
+def to_stderr() -> logging.Handler:
+    """Where a process's own log goes: under `despacho up` it is the process's file."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(WordlessFormatter())
+    return handler
 
 
 @contextlib.contextmanager

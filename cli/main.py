@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from cli.logs import LINE
+from cli.logs import to_stderr
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
     for name, (purpose, flags) in COMMANDS.items():
         _add_flags(commands.add_parser(name, help=purpose, description=purpose), flags)
     _add_keys(commands.add_parser("keys", help="make, list and revoke API keys"))
+    _add_master_key(commands.add_parser("master-key", help="put the keys of cases under a new master key"))
+    _add_receipt(commands.add_parser("verify-receipt", help="check the receipt of an erasure"))
     _add_quotas(commands.add_parser("quotas", help="how many tasks of a tenant may wait"))
     _add_audit(commands.add_parser("audit", help="check the audit trails"))
     _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
@@ -94,7 +96,7 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
         action="append",
         dest="scopes",
         metavar="SCOPE",
-        help="a right of the key; repeat it for several (tasks:read and tasks:write)",
+        help="a right of the key; repeat it for several (tasks:read, tasks:write and tasks:payload)",
     )
     create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="let it expire (never)")
     shown = actions.add_parser("list", help="show all keys, without their secrets")
@@ -102,6 +104,19 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     revoke.add_argument("key_id", help="the id that `list` shows")
     for action in (create, shown, revoke):
         _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_master_key(master_key: argparse.ArgumentParser) -> None:
+    actions = master_key.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="print a new master key")
+    rewrap = actions.add_parser("rewrap", help="put the keys of all cases under the first of the keys that are set")
+    for action in (new, rewrap):
+        _add_flags(action, ("data_dir", "redis_url"))
+
+
+def _add_receipt(receipt: argparse.ArgumentParser) -> None:
+    receipt.add_argument("receipt", metavar="RECEIPT.json", help="what the erasure answered with")
+    _add_flags(receipt, ("data_dir",))
 
 
 def _add_quotas(quotas: argparse.ArgumentParser) -> None:
@@ -198,6 +213,14 @@ def _run(given: argparse.Namespace) -> int:
         from cli.doctor import doctor
 
         return doctor(given, settings)
+    if given.command == "master-key":
+        from cli.privacy import master_key
+
+        return master_key(given, settings)
+    if given.command == "verify-receipt":
+        from cli.privacy import verify_receipt
+
+        return verify_receipt(given, settings)
     if given.command == "evaluate":
         from cli.evaluate import evaluate
 
@@ -234,7 +257,7 @@ def _scheduler(settings: Settings) -> int:
 
 def _log_to_stderr(settings: Settings) -> None:
     """Where a container's logs are looked for; under `despacho up` it is the process's own file."""
-    logging.basicConfig(level=settings.log_level.upper(), format=LINE)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[to_stderr()])
 
 
 _RUNNERS = {"up": _up, "gateway": _gateway, "worker": _worker, "scheduler": _scheduler}

@@ -24,6 +24,7 @@ from cli.reach import check_reachable
 from cli.state import State, write_state
 from cli.stop_requests import Stopped, StopRequests
 from cli.supervisor import Supervisor
+from tasks.master_key import load_vault
 from tasks.settings import Settings
 
 Program = Callable[[Settings, Path], Sequence[ChildSpec]]
@@ -48,6 +49,8 @@ def up(settings: Settings, program: Program = program) -> int:
             claimed(data_dir, stop.pause) as lock,
         ):
             settings = settings.model_copy(update={"data_dir": data_dir, "port": free_port(settings)})
+            # Made before anybody needs it, and checked before anything starts.
+            load_vault(settings)
             _run(_Machine(settings, lock, stop), program)
         return 1 if stop.hurried else 0
 

@@ -14,7 +14,18 @@ from despacho_client import calls
 from despacho_client.calls import AGAIN, Call, File, Patience
 from despacho_client.errors import StillRunning, Unreachable
 from despacho_client.streams import Events, Lines, Resumable
-from despacho_client.values import FINAL, Accepted, BatchLine, Case, Document, Event, Operation, Similar, Task
+from despacho_client.values import (
+    FINAL,
+    Accepted,
+    BatchLine,
+    Case,
+    Document,
+    Event,
+    Operation,
+    Receipt,
+    Similar,
+    Task,
+)
 
 T = TypeVar("T")
 Fault = httpx.Response | httpx.TransportError
@@ -209,9 +220,9 @@ class AsyncClient:
     async def get_case(self, case_id: str) -> Case:
         return cast(Case, await self._json(calls.get_case(case_id)))
 
-    async def delete_case(self, case_id: str) -> None:
-        """Forget a case and all that belongs to it."""
-        await self._send(calls.delete_case(case_id))
+    async def delete_case(self, case_id: str) -> Receipt:
+        """Erase a case and all that belongs to it. The signed receipt says what was erased."""
+        return cast(Receipt, await self._json(calls.delete_case(case_id)))
 
     async def similar(self, case_id: str, limit: int = 10) -> Similar:
         """The cases nearest in meaning."""

@@ -97,6 +97,16 @@ class Case(TypedDict):
     results: dict[str, dict[str, Any]]
 
 
+class Receipt(TypedDict):
+    """What was erased of a case, signed; it says nothing of what the case said."""
+
+    case_id: str
+    tenant: str
+    erased_at: str
+    counts: dict[str, int]
+    signature: dict[str, str]
+
+
 class SimilarCase(TypedDict):
     case_id: str
     score: float

@@ -379,6 +379,49 @@ class CaseAnswer(Answer):
     results: dict[str, LatestResult]
 
 
+class CasePut(Answer):
+    """What is told of a case that was put to who may not see it."""
+
+    case_id: str
+    updated_at: Time
+
+
+class CaseHold(Answer):
+    """Why a case is kept, since when and by whom (the id of a token)."""
+
+    reason: str
+    by: str
+    at: Time
+
+
+class ErasedCounts(Answer):
+    """How much of each kind was erased."""
+
+    tasks: Count
+    documents: Count
+    conversations: Count
+    vectors: Count
+    keys: Count
+
+
+class Signature(Answer):
+    """Over the receipt without it; key and value are in hex."""
+
+    algorithm: Literal["Ed25519"]
+    public_key: str
+    value: str
+
+
+class ErasureReceipt(Answer):
+    """What was erased of a case, and nothing of what it said."""
+
+    case_id: str
+    tenant: str
+    erased_at: Time
+    counts: ErasedCounts
+    signature: Signature
+
+
 class SimilarCase(Answer):
     case_id: str
     score: float = Field(description="Cosine of the two vectors: 1 is the same meaning.")

@@ -27,8 +27,8 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="despacho"'}
 Handler = Callable[[Request, Identity], Awaitable[Response]]
 
 
-def needs(scope: str, *, ticket: bool = False) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
-    """Let only those in who have this scope; with `ticket`, also by a ticket for the very path."""
+def needs(*scopes: str, ticket: bool = False) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
+    """Let only those in who have these scopes; with `ticket`, also by a ticket for the very path."""
 
     def guard(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         @wraps(handler)
@@ -36,8 +36,9 @@ def needs(scope: str, *, ticket: bool = False) -> Callable[[Handler], Callable[[
             identity = await admit(request, ticket=ticket)
             if identity is None:
                 raise HTTPException(401, "Send 'Authorization: Bearer <API key or JWT>'.", CHALLENGE)
-            if not identity.may(scope):
-                raise HTTPException(403, f"The token lacks the scope {scope}.")
+            for scope in scopes:
+                if not identity.may(scope):
+                    raise HTTPException(403, f"The token lacks the scope {scope}.")
             return await handler(request, identity)
 
         return guarded

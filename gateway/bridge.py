@@ -12,15 +12,15 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
 import redis
 
-from gateway.shared_reads import SharedReads
+from gateway.shared_reads import SharedReads, look_at_error
 from gateway.sse import case_event_name, encode
 from tasks.api_keys import Identities, Identity
 from tasks.clock import now_ms
@@ -28,10 +28,13 @@ from tasks.connection import connect_async_listener
 from tasks.errors import Unavailable
 from tasks.keys import Keys
 from tasks.known_keys import KnownKeys
-from tasks.record import Event, parse_message
+from tasks.lifecycle import State
+from tasks.record import Event, Task, parse_message
 from tasks.settings import Settings
 
 W = TypeVar("W", bound="Listener")
+LookUp = Callable[[str], Awaitable[Task | None]]
+"""Reads the record of a task."""
 log = logging.getLogger(__name__)
 SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
@@ -60,16 +63,51 @@ CLOSED: Final = _Signal()
 
 
 class Frame:
-    """An event on its way to many watchers; each form is encoded when the first of them needs it."""
+    """An event on its way to many watchers; each form is encoded when the first of them needs it.
 
-    __slots__ = ("_for_case", "_for_task", "event", "final", "seq")
+    One that was `heard` brings no result: it is looked up once, when the first watcher who may see it asks."""
 
-    def __init__(self, event: Event) -> None:
+    __slots__ = (
+        "_for_case",
+        "_for_case_without_payload",
+        "_for_task",
+        "_for_task_without_payload",
+        "_looking_up",
+        "event",
+        "final",
+        "lacks_result",
+        "seq",
+    )
+
+    def __init__(self, event: Event, *, heard: bool = False) -> None:
         self.event = event
         self.seq = event.seq
         self.final = event.final
+        self.lacks_result = heard and event.event == State.SUCCEEDED
+        self._looking_up: asyncio.Task[None] | None = None
         self._for_task = b""
         self._for_case = b""
+        self._for_task_without_payload = b""
+        self._for_case_without_payload = b""
+
+    async def complete(self, look_up: LookUp) -> None:
+        """Let the event have its result. Raises `Unavailable`; whoever asks after that has it looked up again."""
+        if not self.lacks_result:
+            return
+        if self._looking_up is None:
+            self._looking_up = asyncio.create_task(self._take_result(look_up))
+            self._looking_up.add_done_callback(look_at_error)
+        # Finished also where this watcher goes: others wait for the same answer.
+        await asyncio.shield(self._looking_up)
+
+    async def _take_result(self, look_up: LookUp) -> None:
+        try:
+            task = await look_up(self.event.task_id)
+        finally:
+            self._looking_up = None
+        if task is not None:
+            self.event = replace(self.event, result=task.result)
+        self.lacks_result = False
 
     @property
     def for_task(self) -> bytes:
@@ -80,6 +118,18 @@ class Frame:
     def for_case(self) -> bytes:
         self._for_case = self._for_case or encode(self.event, case_event_name(self.event))
         return self._for_case
+
+    @property
+    def for_task_without_payload(self) -> bytes:
+        if not self._for_task_without_payload:
+            self._for_task_without_payload = encode(self.event, self.event.event, with_payload=False)
+        return self._for_task_without_payload
+
+    @property
+    def for_case_without_payload(self) -> bytes:
+        if not self._for_case_without_payload:
+            self._for_case_without_payload = encode(self.event, case_event_name(self.event), with_payload=False)
+        return self._for_case_without_payload
 
 
 NEWS: Final = _Signal()
@@ -220,13 +270,20 @@ class _Channel:
 class Bridge:
     """Watch a channel with `async with bridge.watch(channel) as watcher`."""
 
-    def __init__(self, settings: Settings, identities: Identities) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        identities: Identities,
+        on_erasure: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.keys = Keys(settings.namespace)
         self._settings = settings
         self._identities = identities
         self._known_keys: KnownKeys[Any] = identities.known
+        self._on_erasure = on_erasure
         self._checks = SharedReads(CHECKS_AT_ONCE)
         self._key_changes = self.keys.of("key_changes")
+        self._case_erasures = self.keys.of("case_erasures")
         self._channels: dict[str, _Channel] = {}
         # Unsubscriptions on their way: until they are answered, the answer to a subscription may be an older one's.
         self._leaving: Counter[str] = Counter()
@@ -420,7 +477,7 @@ class Bridge:
             self._leaving.clear()
             self._orders.clear()
             # It also keeps the connection subscribed when no one watches.
-            await pubsub.subscribe(self._key_changes)
+            await pubsub.subscribe(self._key_changes, self._case_erasures)
             self._pubsub = pubsub
             await self._say_all(pubsub, [(SUBSCRIBE, name) for name in self._channels])
 
@@ -429,6 +486,9 @@ class Bridge:
         name = (message["pattern"] if message["type"] == "pmessage" else message["channel"]).decode()
         if name == self._key_changes:
             await self._hear_of_keys(kind, message["data"])
+            return
+        if name == self._case_erasures:
+            self._hear_of_erasure(kind, message["data"])
             return
         channel = self._channels.get(name)
         if kind == UNSUBSCRIBE:
@@ -445,7 +505,7 @@ class Bridge:
     def _frame(self, data: bytes) -> Frame:
         """The same event comes on several channels, one right after the other."""
         if self._last is None or self._last[0] != data:
-            self._last = (data, Frame(parse_message(data)))
+            self._last = (data, Frame(parse_message(data), heard=True))
         return self._last[1]
 
     async def _hear_of_keys(self, kind: str, data: Any) -> None:
@@ -459,6 +519,11 @@ class Bridge:
             for watcher in self._watchers():
                 if watcher.key_id == key_id:
                     self._cut(watcher)
+
+    def _hear_of_erasure(self, kind: str, data: Any) -> None:
+        if kind == "message" and self._on_erasure is not None:
+            tenant, case_id = data.decode().split("\n")
+            self._on_erasure(tenant, case_id)
 
     def _tell_gap(self) -> None:
         """Whoever is told of a gap waits for the new subscription before it reads the log."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.auth import by, needs
-from gateway.documents import forget_document
 from gateway.json import Json
 from gateway.methods import resource
-from gateway.requests import CaseRequest, case_id_of, query_number, read
+from gateway.requests import CaseRequest, HoldRequest, case_id_of, query_number, read
 from gateway.services import Services, services
-from tasks.api_keys import Identity
-from tasks.blobs import results_folder
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.cases import Case
 from tasks.clock import rfc3339
+from tasks.errors import NotFound
 from tasks.submission import check_metadata
 
 SIMILAR = 10
@@ -33,10 +32,13 @@ async def put(request: Request, identity: Identity) -> Response:
     is_new = await known.cases.find(identity.tenant, case_id) is None
     case = await known.cases.put(identity.tenant, case_id, wanted.conversation_history, wanted.metadata)
     headers = {"Location": f"/api/cases/{case_id}"} if is_new else None
-    return Json(await _shown(known, identity.tenant, case), 201 if is_new else 200, headers)
+    told: dict[str, Any] = {"case_id": case_id, "updated_at": rfc3339(case.updated_ms)}
+    if identity.sees_payload:
+        told = await _shown(known, identity.tenant, case)
+    return Json(told, 201 if is_new else 200, headers)
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def get(request: Request, identity: Identity) -> Response:
     known = services(request)
     case = await known.cases.get(identity.tenant, case_id_of(request))
@@ -57,19 +59,39 @@ async def _shown(known: Services, tenant: str, case: Case) -> dict[str, Any]:
 
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
-    """Forget a case: its tasks are cancelled and expired, its documents and results deleted."""
+    """Erase a case: its key, conversation, tasks, documents, results and vector. Answers with the signed receipt; to
+    who asks again, with the same one, as long as nothing of the case came since."""
     case_id = case_id_of(request)
     known = services(request)
-    documents = await known.cases.delete(identity.tenant, case_id)
+    # Finished also where the caller goes.
+    erasing = asyncio.ensure_future(known.erasure.erase(identity.tenant, case_id, by(request, identity)))
+    receipt = await asyncio.shield(erasing)
     known.similar.forget(identity.tenant, case_id)
-    for document in documents:
-        await forget_document(known, identity.tenant, document)
-    due = await known.tasks.forget_case(identity.tenant, case_id)
-    while due:
-        await run_in_threadpool(_delete_results, known, due)
-        await known.tasks.expire(due)
-        due = await known.tasks.expired()
-    await known.audit.note(identity.tenant, by(request, identity), "case.delete", "deleted", [case_id])
+    return Json(receipt)
+
+
+@needs("ops:write")
+async def hold(request: Request, identity: Identity) -> Response:
+    """Keep a case of the token's tenant from being erased and from expiring."""
+    wanted = await read(request, HoldRequest)
+    who = by(request, identity)
+    kept = await services(request).erasure.hold(identity.tenant, case_id_of(request), wanted.reason, who)
+    return Json(kept.as_json())
+
+
+@needs("tasks:read")
+async def get_hold(request: Request, identity: Identity) -> Response:
+    case_id = case_id_of(request)
+    kept = await services(request).erasure.held(identity.tenant, case_id)
+    if kept is None:
+        raise NotFound("the case is not on hold")
+    return Json(kept.as_json())
+
+
+@needs("ops:write")
+async def release(request: Request, identity: Identity) -> Response:
+    """Let a case be erased and expire again."""
+    await services(request).erasure.release(identity.tenant, case_id_of(request), by(request, identity))
     return Response(status_code=204)
 
 
@@ -83,13 +105,8 @@ async def similar(request: Request, identity: Identity) -> Response:
     return Json({"cases": cases, "model": found.model, "count": found.count})
 
 
-def _delete_results(known: Services, due: dict[str, str]) -> None:
-    for task_id, tenant in due.items():
-        if tenant:
-            known.blobs.delete_folder(results_folder(tenant, task_id))
-
-
 ROUTES = [
     resource("/api/cases/{case_id}", GET=get, PUT=put, DELETE=delete),
     resource("/api/cases/{case_id}/similar", GET=similar),
+    resource("/api/cases/{case_id}/hold", GET=get_hold, PUT=hold, DELETE=release),
 ]

@@ -2,7 +2,8 @@
 
 The entity-tag is strong: every change of a record gives it another one, progress too. What is counted at the moment
 of reading is no change: `wait_ms`, `run_ms` and `expected_start_at`. `position` is none either, for who moves the
-task; but who reads it wants to see it, so it stands behind the version, and only reading looks at it.
+task; but who reads it wants to see it, so it stands behind the version, and only reading looks at it. So does
+the mark of a record that is shown without what clients told.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ NONE_THAT_THERE_IS = "-"
 _TAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')
 _VERSION = re.compile(r"[0-9c.-]+")
 _POSITION = "@"
+_BARE = "~"
 
 
-def entity_tag(task: Task, position: int | None = None) -> str:
-    return f'"{task.version}"' if position is None else f'"{task.version}{_POSITION}{position}"'
+def entity_tag(task: Task, position: int | None = None, *, bare: bool = False) -> str:
+    seen = ("" if position is None else str(position)) + (_BARE if bare else "")
+    return f'"{task.version}{_POSITION}{seen}"' if seen else f'"{task.version}"'
 
 
 def has_it_already(request: Request, tag: str) -> bool:

@@ -13,20 +13,20 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.auth import by, needs
-from gateway.files import File
+from gateway.files import opened_file
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.problems import invalid
 from gateway.requests import CASE_ID, bounded
 from gateway.security_headers import LOCKED
 from gateway.services import Services, services
-from tasks.api_keys import Identity
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import document_place, text_place
-from tasks.cases import Document, new_document
+from tasks.cases import Document, new_document, text_about
 from tasks.errors import InvalidInput, NotFound
 
 CHUNK = 1 << 20
@@ -42,9 +42,9 @@ async def upload(request: Request, identity: Identity) -> Response:
     async with _Form(request, known.settings.max_document_bytes) as form:
         file, case_id = _fields(form)
         _check_size(file, known.settings.max_document_bytes)
-        document = await run_in_threadpool(_describe, case_id, file)
-        async with known.cases.bytes_guarded(identity.tenant, document.sha256):
-            await run_in_threadpool(_keep_bytes, known, identity.tenant, document.sha256, file)
+        document = await run_in_threadpool(_describe, known, identity.tenant, case_id, file)
+        async with known.cases.bytes_guarded(identity.tenant, document.digest):
+            await run_in_threadpool(_keep_bytes, known, identity.tenant, document, file)
             kept = await known.cases.add_document(identity.tenant, document)
     headers = {"Location": f"/api/documents/{kept.document_id}"}
     return Json(kept.as_json(), 201, headers)
@@ -96,22 +96,22 @@ def _check_size(file: UploadFile, most: int) -> None:
         raise HTTPException(413, f"A document may have at most {most} bytes.")
 
 
-def _describe(case_id: str, file: UploadFile) -> Document:
+def _describe(known: Services, tenant: str, case_id: str, file: UploadFile) -> Document:
     sha256, size = _digest(file.file)
     filename = _clean(file.filename or "document")
     media_type = _clean(file.content_type or "application/octet-stream")
-    return new_document(case_id, sha256, size, media_type, filename)
+    return new_document(tenant, case_id, sha256, size, media_type, filename, known.cases.ring)
 
 
 def _clean(text: str) -> str:
     return text.encode(errors="replace").decode().replace("\0", "")[:255]
 
 
-def _keep_bytes(known: Services, tenant: str, sha256: str, file: UploadFile) -> None:
-    place = document_place(tenant, sha256)
+def _keep_bytes(known: Services, tenant: str, document: Document, file: UploadFile) -> None:
+    place = document_place(tenant, document.digest)
     if not known.blobs.exists(place):
         file.file.seek(0)
-        known.blobs.write(place, _chunks(file.file))
+        known.blobs.write(place, document.seal_bytes(tenant, _chunks(file.file)))
 
 
 def _digest(file: IO[bytes]) -> tuple[str, int]:
@@ -135,34 +135,38 @@ async def _document(request: Request, identity: Identity) -> Document:
     return await services(request).cases.document(identity.tenant, request.path_params["document_id"])
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def get(request: Request, identity: Identity) -> Response:
     return Json((await _document(request, identity)).as_json())
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def content(request: Request, identity: Identity) -> Response:
     """The bytes, always as a download: a hostile HTML document must not run on the service's origin."""
     document = await _document(request, identity)
-    path = services(request).blobs.path(document_place(identity.tenant, document.sha256))
-    if not path.is_file():
+    blobs, place = services(request).blobs, document_place(identity.tenant, document.digest)
+    if not blobs.exists(place):
         raise NotFound("the document's bytes are gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
         "Content-Security-Policy": f"{LOCKED}; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
-    return File(path, media_type="application/octet-stream", headers=headers)
+    pieces = document.open_bytes(identity.tenant, blobs.chunks(place))
+    return opened_file(request, pieces, document.size, headers)
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def text(request: Request, identity: Identity) -> Response:
     """The text that an analysis read out of the document."""
     document = await _document(request, identity)
-    path = services(request).blobs.path(text_place(identity.tenant, document.document_id))
-    if not path.is_file():
+    known, place = services(request), text_place(identity.tenant, document.document_id)
+    key = await known.tasks.case_keys.of(identity.tenant, document.case_id)
+    if key is None or not known.blobs.exists(place):
         raise NotFound("the document was not analysed yet, or has no text")
-    return File(path, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+    content = key.open_file(known.blobs.chunks(place), *text_about(identity.tenant, document))
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(content, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 @needs("tasks:write")
@@ -178,9 +182,7 @@ async def delete(request: Request, identity: Identity) -> Response:
 async def forget_document(known: Services, tenant: str, document: Document) -> None:
     """Forget a document and its text, and its bytes where no other document has the same."""
     await run_in_threadpool(known.blobs.delete, text_place(tenant, document.document_id))
-    async with known.cases.bytes_guarded(tenant, document.sha256):
-        if await known.cases.remove_document(tenant, document):
-            await run_in_threadpool(known.blobs.delete, document_place(tenant, document.sha256))
+    await known.cases.remove_document(tenant, document.case_id, document.document_id, known.blobs)
 
 
 ROUTES = [

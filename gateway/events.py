@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.auth import needs
-from gateway.bridge import Bridge, Frame, Item, Watcher
+from gateway.bridge import Bridge, Frame, Item, LookUp, Watcher
 from gateway.connections import abort_of
 from gateway.requests import case_id_of, task_of
 from gateway.services import Services, services
@@ -29,6 +29,7 @@ from gateway.sse import KEEP_ALIVE, KEEP_ALIVE_S, RETRY, TRIMMED, UNKNOWN, Event
 from tasks.api_keys import Identity
 from tasks.errors import InvalidInput, Unavailable
 from tasks.reader import History
+from tasks.record import Task
 
 READ_AGAIN_S = 1.0
 TOLD_AT_ONCE = 100
@@ -54,14 +55,16 @@ Encode = Callable[[Frame], bytes]
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What is watched and on whose behalf: a channel, how its log is read from a number on, how an event is written,
-    and whether the stream is over after a final one. `newest` reads the highest number that was given to any event;
-    `abort` cuts the client's connection."""
+    and whether the stream is over after a final one. `look_up` reads the record whose result a heard event lacks; who
+    may not see results has none. `newest` reads the highest number that was given to any event; `abort` cuts the
+    client's connection."""
 
     identity: Identity
     channel: str
     load: Load
     newest: Callable[[], Awaitable[int]]
     encode: Encode
+    look_up: LookUp | None
     abort: Callable[[], None]
     ends: bool = False
 
@@ -120,10 +123,27 @@ class Stream:
                 yield KEEP_ALIVE
                 continue
             frames, signal = _up_to_signal(items, watcher)
+            if not await self._have_results(frames, told.seq):
+                return
+            if watcher.is_cut:
+                return
             if chunk := told.tell(frames):
                 yield chunk
             if signal is not None:
                 return
+
+    async def _have_results(self, frames: Sequence[Frame], after_seq: int) -> bool:
+        """Have the results looked up that this client may see; false where that can't be done now, so that the log
+        tells these events once it can be read again."""
+        if self.look_up is None:
+            return True
+        try:
+            for frame in frames:
+                if frame.lacks_result and frame.seq > after_seq:
+                    await frame.complete(self.look_up)
+        except Unavailable:
+            return False
+        return True
 
 
 def _up_to_signal(items: Sequence[Item], watcher: Watcher) -> tuple[Sequence[Frame], Item | None]:
@@ -177,7 +197,7 @@ async def task_events(request: Request, identity: Identity) -> Response:
     async def load(_after_seq: int) -> Past:
         return await known.reads.get(channel, lambda: _past(known.reader.events_of_task(task.task_id)))
 
-    return _stream(request, identity, channel, load, _for_task, ends=True)
+    return _stream(request, identity, channel, load, _FOR_TASK, ends=True)
 
 
 @needs("tasks:read", ticket=True)
@@ -189,7 +209,7 @@ async def case_events(request: Request, identity: Identity) -> Response:
     async def load(_after_seq: int) -> Past:
         return await known.reads.get(channel, lambda: _past(known.reader.events_of_case(tenant, case_id)))
 
-    return _stream(request, identity, channel, load, _for_case)
+    return _stream(request, identity, channel, load, _FOR_CASE)
 
 
 @needs("tasks:read", ticket=True)
@@ -209,7 +229,7 @@ async def tenant_events(request: Request, identity: Identity) -> Response:
     async def load(after_seq: int) -> Past:
         return await known.reads.get((channel, after_seq), lambda: _past(read(after_seq)))
 
-    return _stream(request, identity, channel, load, _for_task)
+    return _stream(request, identity, channel, load, _FOR_TASK)
 
 
 def _is_for_everyone(request: Request) -> bool:
@@ -220,10 +240,11 @@ def _is_for_everyone(request: Request) -> bool:
 
 
 def _stream(
-    request: Request, identity: Identity, channel: str, load: Load, encode: Encode, *, ends: bool = False
+    request: Request, identity: Identity, channel: str, load: Load, form: _Form, *, ends: bool = False
 ) -> Response:
     known = services(request)
-    stream = Stream(identity, channel, load, lambda: _newest(known), encode, abort_of(request), ends)
+    encode, look_up = form.for_(known, identity)
+    stream = Stream(identity, channel, load, lambda: _newest(known), encode, look_up, abort_of(request), ends)
     return EventStream(stream.chunks(known.bridge, _last_seq(request)))
 
 
@@ -235,12 +256,26 @@ async def _newest(known: Services) -> int:
     return await known.reads.get("newest", known.reader.newest_seq)
 
 
-def _for_task(frame: Frame) -> bytes:
-    return frame.for_task
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How events are written, for who may see payloads and for who may not."""
+
+    whole: Encode
+    without_payload: Encode
+
+    def for_(self, known: Services, identity: Identity) -> tuple[Encode, LookUp | None]:
+        """How this client's are written, and where their results are looked up."""
+        if not identity.sees_payload:
+            return self.without_payload, None
+
+        async def look_up(task_id: str) -> Task | None:
+            return await known.reads.get(("result", task_id), lambda: known.reader.task(task_id))
+
+        return self.whole, look_up
 
 
-def _for_case(frame: Frame) -> bytes:
-    return frame.for_case
+_FOR_TASK = _Form(lambda frame: frame.for_task, lambda frame: frame.for_task_without_payload)
+_FOR_CASE = _Form(lambda frame: frame.for_case, lambda frame: frame.for_case_without_payload)
 
 
 def _last_seq(request: Request) -> int:

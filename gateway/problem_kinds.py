@@ -14,6 +14,7 @@ from tasks.errors import (
     InvalidInput,
     NotFound,
     NoVector,
+    OnHold,
     QueueFull,
     QuotaExceeded,
     RecordChanged,
@@ -94,6 +95,14 @@ NO_VECTOR = Kind(
     "The case can't be compared yet",
     "Similar cases are found by the meaning of their conversations, and this case's present one was not read yet.",
     "Run a triage or an embeddings task for the case, and ask again when it has succeeded.",
+)
+ON_HOLD = Kind(
+    "on-hold",
+    409,
+    "The case is on hold",
+    "Somebody with the right to it keeps the case from being erased. Nothing of it was erased.",
+    "GET /api/cases/{case_id}/hold tells why and since when. Where the reason is over, end the hold (DELETE of the "
+    "same path, scope ops:write) and erase the case then.",
 )
 GONE = Kind(
     "gone",
@@ -199,6 +208,7 @@ OF_ERRORS: dict[type[Exception], Kind] = {
     InvalidInput: INVALID_INPUT,
     NotFound: NOT_FOUND,
     NoVector: NO_VECTOR,
+    OnHold: ON_HOLD,
     IllegalMove: CONFLICT,
     IdempotencyMismatch: IDEMPOTENCY_MISMATCH,
     RecordChanged: PRECONDITION_FAILED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import AsyncGenerator, Collection
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
@@ -45,7 +44,9 @@ LONGEST_WAIT_S = 60
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, hide_input_in_errors=True
+    )
 
 
 class RetryConfig(Body):
@@ -103,6 +104,12 @@ class BulkRequest(Body):
 class CaseRequest(Body):
     conversation_history: Conversation = ()
     metadata: dict[str, Any] = {}
+
+
+class HoldRequest(Body):
+    """Why a case is to be kept, such as the number of the proceedings that need it."""
+
+    reason: str = Field(min_length=1, max_length=1_000)
 
 
 STREAM_PATH = re.compile(r"^/api/(events|tasks/[^/?#]+/events|(api/)?v2/triage/stream/[^/?#]+)$")
@@ -198,13 +205,15 @@ async def idempotency(request: Request, tenant: str) -> Idempotency:
         return Idempotency()
     body = await read_body(request)
     route = "bulk" if request.url.path.endswith("/bulk") else "queue"
-    return _bound(tenant, route, key, body)
+    return _bound(request, tenant, route, key, body)
 
 
 def idempotency_of_move(request: Request, tenant: str, move: Move) -> Idempotency:
     """The Idempotency-Key of a request that moves one task, bound to its tenant and task."""
     key = _idempotency_key(request)
-    return Idempotency() if key is None else _bound(tenant, move, key, request.path_params["task_id"].encode())
+    return (
+        Idempotency() if key is None else _bound(request, tenant, move, key, request.path_params["task_id"].encode())
+    )
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -214,9 +223,10 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _bound(tenant: str, route: str, key: str, request: bytes) -> Idempotency:
-    digest = hashlib.sha256(f"{tenant}\n{route}\n{key}".encode()).hexdigest()
-    return Idempotency(digest, hashlib.sha256(request).hexdigest())
+def _bound(request: Request, tenant: str, route: str, key: str, wish: bytes) -> Idempotency:
+    # Keyed, because a plain digest of what a client told can be guessed at.
+    digest = services(request).tasks.ring.vault.digest
+    return Idempotency(digest("idempotency", tenant, f"{route}\n{key}".encode()), digest("body", tenant, wish))
 
 
 def preferred_wait_s(request: Request) -> int | None:

@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,7 +28,8 @@ from gateway.connections import abort_of
 from gateway.requests import query_flag, query_number, task_of
 from gateway.services import Services, services
 from gateway.sse import KEEP_ALIVE_S, EventStream
-from tasks.api_keys import Identity
+from gateway.tasks import read_large
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.catalog import BATCH
 from tasks.errors import NotFound, Unavailable
 from tasks.lifecycle import State
@@ -46,7 +46,7 @@ HEADERS = {
 }
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def results(request: Request, identity: Identity) -> Response:
     """`?after=` so many lines (those that the client has), `?follow=false` for what there is just now."""
     after = query_number(request, "after", 0, CASES_AT_MOST, least=0)
@@ -111,12 +111,12 @@ class _Results:
         head = _head(number, task_id, task.case_id, task.status.value, error_as_json(task.error))
         if task.result_place is None or not task.status.final:
             return _joined(head, compact_json(task.result if task.status.final else None).encode())
-        return _joined(head, await run_in_threadpool(self._large, task.result_place))
+        return _joined(head, await self._large(task, task.result_place))
 
-    def _large(self, place: str) -> bytes:
+    async def _large(self, task: Task, place: str) -> bytes:
         try:
-            return self.known.blobs.read(place)
-        except FileNotFoundError:
+            return await read_large(self.known, task, place)
+        except NotFound:
             return b"null"
 
     # --------------------------------------------------------------------------------------------- waiting

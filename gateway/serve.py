@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import socket
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -15,6 +16,9 @@ from gateway.app import create_app
 from gateway.bridge import Bridge
 from gateway.connections import raise_file_limit
 from gateway.protocol import configure
+from tasks.connection import connect
+from tasks.errors import Unavailable
+from tasks.master_key import check_master_key
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -54,6 +58,12 @@ def _say_nothing_of_cut_streams() -> None:
     logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
 
 
+def _check_master_key(settings: Settings) -> None:
+    """A gateway starts without Redis too; then it is the workers that check."""
+    with suppress(Unavailable), connect(settings) as client:
+        check_master_key(client, settings)
+
+
 def _collect_seldom() -> None:
     """All streams and requests wait while garbage is looked for: a fifth of a second where thousands watch, of whom
     nothing is garbage. What lives as long as the process needn't be looked through at all; and the first look comes
@@ -64,11 +74,12 @@ def _collect_seldom() -> None:
 
 
 def main(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT. Raises `SettingsError` for a master key that is not this Redis's."""
     # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _say_nothing_of_cut_streams()
     raise_file_limit()
+    _check_master_key(settings)
     app = create_app(settings)
     _collect_seldom()
     config = configure(

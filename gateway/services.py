@@ -16,6 +16,7 @@ from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
+from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
@@ -40,6 +41,7 @@ class Services:
     bridge: Bridge
     reads: SharedReads
     similar: SimilarCases
+    erasure: Erasure
 
     @property
     def reader(self) -> Reader:
@@ -57,18 +59,26 @@ class Services:
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
         identities = Identities(client, settings)
+        tasks, blobs = TaskService(client, settings), FolderBlobs(settings.data_dir / "blobs")
+        similar = SimilarCases(client, settings, case_keys=tasks.case_keys)
+
+        def forget_case(tenant: str, case_id: str) -> None:
+            tasks.ring.forget((tenant, case_id))
+            similar.forget(tenant, case_id)
+
         return cls(
             settings=settings,
-            tasks=TaskService(client, settings),
+            tasks=tasks,
             identities=identities,
             tokens=TokenVerifier.of(settings),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
-            blobs=FolderBlobs(settings.data_dir / "blobs"),
+            blobs=blobs,
             cursors=Cursors(client, settings),
-            bridge=Bridge(settings, identities),
+            bridge=Bridge(settings, identities, forget_case),
             reads=SharedReads(READS_AT_ONCE),
-            similar=SimilarCases(client, settings),
+            similar=similar,
+            erasure=tasks.erasure(blobs),
         )
 
     async def close(self) -> None:

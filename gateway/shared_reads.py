@@ -26,7 +26,7 @@ class SharedReads:
         task = self._waiting.get(question)
         if task is None:
             task = asyncio.create_task(self._answer(question, read))
-            task.add_done_callback(_look_at_error)
+            task.add_done_callback(look_at_error)
             self._waiting[question] = task
         answer: T = await asyncio.shield(task)
         return answer
@@ -44,7 +44,7 @@ class SharedReads:
                     del self._under_way[question]
 
 
-def _look_at_error(task: asyncio.Task[Any]) -> None:
+def look_at_error(task: asyncio.Task[Any]) -> None:
     """An error that all who asked have left behind is nobody's fault to be told of."""
     if not task.cancelled():
         task.exception()

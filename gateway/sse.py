@@ -37,9 +37,10 @@ _CASE_WORDS = {
 }
 
 
-def encode(event: Event, name: str) -> bytes:
+def encode(event: Event, name: str, *, with_payload: bool = True) -> bytes:
     """One event. JSON has no raw line breaks, so its data is one line."""
-    return f"id: {event.seq}\nevent: {name}\ndata: {compact_json(event.as_json())}\n\n".encode()
+    data = compact_json(event.as_json(with_payload=with_payload))
+    return f"id: {event.seq}\nevent: {name}\ndata: {data}\n\n".encode()
 
 
 def end(seq: int) -> bytes:

@@ -11,13 +11,12 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.auth import by, needs
 from gateway.bridge import CLOSED, GAP, Frame
 from gateway.conditions import entity_tag, has_it_already, seen_by
-from gateway.files import File
 from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import (
@@ -35,7 +34,7 @@ from gateway.requests import (
     task_of,
 )
 from gateway.services import Services, services
-from tasks.api_keys import Identity
+from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import EMBEDDINGS_FILE, result_place
 from tasks.catalog import BATCH, TaskSpec
 from tasks.clock import now_ms, rfc3339
@@ -60,9 +59,11 @@ def links(task_id: str, task_name: str = "") -> dict[str, str]:
     return {"self": self, "events": f"{self}/events", "result": f"{self}/result", "cancel": self, **of_batch}
 
 
-def shown(task: Task) -> dict[str, Any]:
-    """The record with its links. A large result is read at `result_url`. Where the task stands in its lane is told
-    by `get` alone."""
+def shown(task: Task, identity: Identity) -> dict[str, Any]:
+    """The record with its links. A large result is read at `result_url`. Without the scope for payloads, neither is
+    there. Where the task stands in its lane is told by `get` alone."""
+    if not identity.sees_payload:
+        return {**task.as_json(), "result": None, "result_url": None, "links": links(task.task_id, task.name)}
     is_large = task.status is State.SUCCEEDED and task.result_place is not None
     url = f"/api/tasks/{task.task_id}/result" if is_large else None
     return {**task.as_json(), "result_url": url, "links": links(task.task_id, task.name)}
@@ -87,7 +88,9 @@ async def queue(request: Request, identity: Identity) -> Response:
         headers["Preference-Applied"] = f"wait={wait_s}"
         ended = await wait_for_end(known, task_id, identity.tenant, wait_s)
         if ended is not None:
-            return Json(shown(ended), 200, {"ETag": entity_tag(ended), **headers})
+            return Json(
+                shown(ended, identity), 200, {"ETag": entity_tag(ended, bare=not identity.sees_payload), **headers}
+            )
     if submitted.replayed:
         first = await known.tasks.get_task_status(task_id, tenant=identity.tenant)
         return _accepted(task_id, first.name, first.status, 200, headers)
@@ -205,10 +208,11 @@ async def _until_final(known: Services, task_id: str) -> None:
 async def get(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     standing = await services(request).tasks.outlook.of(task)
-    headers = {"ETag": entity_tag(task, standing.position), "Cache-Control": "private, no-cache"}
+    bare = not identity.sees_payload
+    headers = {"ETag": entity_tag(task, standing.position, bare=bare), "Cache-Control": "private, no-cache"}
     if has_it_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Json(shown(task) | standing.as_json(), 200, headers)
+    return Json(shown(task, identity) | standing.as_json(), 200, headers)
 
 
 @needs("tasks:read")
@@ -218,7 +222,7 @@ async def explain(request: Request, identity: Identity) -> Response:
     return Json(explanation.as_json())
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def result(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     if not task.status.final:
@@ -227,28 +231,26 @@ async def result(request: Request, identity: Identity) -> Response:
         raise HTTPException(410, f"The task {_how_it_ended(task)} and has no result.")
     if task.result_place is None:
         return Json(task.result)
-    content = await run_in_threadpool(_read_blob, services(request), task.result_place)
-    return Response(content, media_type="application/json")
+    return Response(await read_large(services(request), task, task.result_place), media_type="application/json")
 
 
 def _how_it_ended(task: Task) -> str:
     return "was cancelled" if task.status is State.CANCELLED else "failed"
 
 
-def _read_blob(known: Services, place: str) -> bytes:
-    try:
-        return known.blobs.read(place)
-    except FileNotFoundError:
-        raise NotFound("the result is older than what is kept") from None
+async def read_large(known: Services, task: Task, place: str) -> bytes:
+    """What a task left in the blob store. Raises `NotFound`."""
+    pieces = await known.reader.open_blob(task, known.blobs, place)
+    return await run_in_threadpool(b"".join, pieces)
 
 
-@needs("tasks:read")
+@needs("tasks:read", PAYLOAD)
 async def embeddings(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
-    path = services(request).blobs.path(result_place(task.tenant, task.task_id, EMBEDDINGS_FILE))
-    if not path.is_file():
+    known, place = services(request), result_place(task.tenant, task.task_id, EMBEDDINGS_FILE)
+    if not known.blobs.exists(place):
         raise NotFound("the task has no such result, or not yet")
-    return File(path, media_type="application/json")
+    return StreamingResponse(await known.reader.open_blob(task, known.blobs, place), media_type="application/json")
 
 
 @needs("tasks:read")
@@ -267,7 +269,7 @@ async def page(request: Request, identity: Identity) -> Response:
         wanted = replace(wanted, before_seq=await known.cursors.read(listed, cursor))
     found = await known.reader.page(wanted)
     following = None if found.next_seq is None else await known.cursors.make(listed, found.next_seq)
-    return Json({"tasks": [shown(task) for task in found.tasks], "next_cursor": following})
+    return Json({"tasks": [shown(task, identity) for task in found.tasks], "next_cursor": following})
 
 
 def _filter(request: Request, tenant: str) -> TaskFilter:
@@ -319,10 +321,10 @@ async def cancel(request: Request, identity: Identity) -> Response:
         by=by(request, identity),
     )
     task = await task_of(request, identity)
-    headers = {"ETag": entity_tag(task), **_replayed(moved)}
+    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **_replayed(moved)}
     if moved.verdict == "cancelled":
-        return Json(shown(task), 200, headers)
-    return Json(shown(task), 202, headers | SOON)
+        return Json(shown(task, identity), 200, headers)
+    return Json(shown(task, identity), 202, headers | SOON)
 
 
 @needs("tasks:write")

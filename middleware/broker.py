@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from threading import Event, Lock
 from time import monotonic, sleep
@@ -34,6 +34,7 @@ from middleware.run import Delivery, Failed, HandedBack, Run
 from middleware.shielded import connect_shielded
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
+from tasks.blobs import FolderBlobs, results_folder
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
 from tasks.errors import IllegalMove, NotFound, Unavailable
@@ -300,10 +301,18 @@ class LaneConsumer(Consumer):
             ended = self._write_until_it_lands(message)
             if not ended:
                 log.info("task %s run %d was not written", message.message_id, message.hold.run)
+                self._clear_up(message)
         finally:
             self._hands.let_go(message)
         if not ended.looked:
             self._broker.ring()
+
+    def _clear_up(self, delivery: Delivery) -> None:
+        """A task that was erased while it ran has nobody else to delete what this run has left."""
+        with suppress(Unavailable):
+            if not self._ledger.is_known(delivery.hold.task_id):
+                folder = results_folder(delivery.run.tenant, delivery.hold.task_id)
+                FolderBlobs(self._broker.settings.data_dir / "blobs").delete_folder(folder)
 
     def nack(self, message: MessageProxy) -> None:
         """The same; what failed without a verdict has no actor here."""

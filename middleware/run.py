@@ -18,6 +18,7 @@ from dramatiq.middleware import CurrentMessage, Interrupt
 from middleware.interrupts import Interrupts
 from tasks.errors import Unavailable
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
+from tasks.sealed_tasks import TaskSeal
 
 BURST = 5.0
 """Progress reports that may follow each other at once: the steps of a short task are all seen."""
@@ -44,7 +45,7 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    result: str = ""
+    result: str | bytes = ""
     place: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
@@ -59,12 +60,12 @@ class Retrying:
     delay_ms: int
     error: dict[str, Any] | None = None
     counted: bool = True
-    result: str = ""
+    result: str | bytes = ""
     place: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        so_far = {"result": self.result, "place": self.place}
-        return ledger.retry(hold, self.delay_ms, self.error, counted=self.counted, then=then, **so_far)
+        counted, result, place = self.counted, self.result, self.place
+        return ledger.retry(hold, self.delay_ms, self.error, counted=counted, then=then, result=result, place=place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Failed:
     """A dead letter; `result` and `place` are what the run achieved nevertheless, as in `Succeeded`."""
 
     error: dict[str, Any]
-    result: str = ""
+    result: str | bytes = ""
     place: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
@@ -114,13 +115,14 @@ class LetGo:
 
 @dataclass(slots=True)
 class Run:
-    """What an actor knows of the run it is in. `result` is JSON, or lies at `place` in the blob store."""
+    """What an actor knows of the run it is in. `result` is JSON, or lies at `place` in the blob store,
+    both sealed."""
 
     started: Started
     ledger: Ledger
     interrupts: Interrupts
     progress_interval_s: float
-    result: str = ""
+    result: str | bytes = ""
     place: str = ""
     awaits: AwaitsChildren | None = None
     _budget: float = field(default=BURST, init=False)
@@ -141,6 +143,11 @@ class Run:
     @property
     def tenant(self) -> str:
         return self.started.tenant
+
+    @property
+    def seal(self) -> TaskSeal:
+        """Seals what the run leaves, under the key of its case."""
+        return self.started.seal
 
     @property
     def payload(self) -> Mapping[str, Any]:

@@ -24,10 +24,11 @@ from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput
 from tasks.keys import Keys
 from tasks.known_keys import KnownKeys
-from tasks.ledger import redis_faults
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 
-SCOPES = ("tasks:read", "tasks:write", "ops:read", "ops:write")
+PAYLOAD = "tasks:payload"
+SCOPES = ("tasks:read", "tasks:write", PAYLOAD, "ops:read", "ops:write")
 TENANT = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 MOST_KEYS = 10_000
 SESSION_TTL_S = 12 * 3_600
@@ -92,6 +93,11 @@ class Identity:
     def is_of_jwt(self) -> bool:
         return self.key_id.startswith(JWT_PREFIX)
 
+    @property
+    def sees_payload(self) -> bool:
+        """Whether it may see what clients told and what was made of it."""
+        return PAYLOAD in self.scopes
+
 
 def _parse(key_id: str, raw: dict[bytes, bytes]) -> ApiKey | None:
     if b"tenant" not in raw:
@@ -100,12 +106,20 @@ def _parse(key_id: str, raw: dict[bytes, bytes]) -> ApiKey | None:
         key_id=key_id,
         name=raw[b"name"].decode(),
         tenant=raw[b"tenant"].decode(),
-        scopes=tuple(raw[b"scopes"].decode().split()),
+        scopes=_scopes(raw),
         created_at=cast(dt.datetime, _moment(raw[b"created"])),
         expires_at=_moment(raw.get(b"expires")),
         last_used_at=_moment(raw.get(b"last_used")),
         revoked=raw.get(b"revoked") == b"1",
     )
+
+
+def _scopes(raw: dict[bytes, bytes]) -> tuple[str, ...]:
+    """A key that was made before payloads had a scope of their own keeps what it could see."""
+    scopes = tuple(raw[b"scopes"].decode().split())
+    is_older = b"knows_payload" not in raw
+    reaches_tasks = any(scope.startswith("tasks:") for scope in scopes)
+    return (*scopes, PAYLOAD) if is_older and reaches_tasks else scopes
 
 
 def _moment(raw: bytes | None) -> dt.datetime | None:
@@ -134,6 +148,7 @@ class ApiKeys:
             "name": name,
             "tenant": tenant,
             "scopes": " ".join(scopes),
+            "knows_payload": "1",
             "hash": digest(secret),
             "created": str(now_ms()),
         }

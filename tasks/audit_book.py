@@ -14,8 +14,8 @@ from tasks.audit import CHAINED_AT_ONCE, By, Head, Link, Notes, parse_link, subj
 from tasks.audit_chain import HEAD_FIELDS
 from tasks.connection import AsyncRedis
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
 from tasks.record import compact_json
+from tasks.redis_faults import redis_faults
 from tasks.scripts import AsyncCaller
 from tasks.settings import Settings
 

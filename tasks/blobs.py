@@ -7,12 +7,17 @@ never sees half a blob and a kill leaves at most a temporary file.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
+CHUNK_BYTES = 256 << 10
 EMBEDDINGS_FILE = "embeddings.json"
 _SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
@@ -49,8 +54,23 @@ class FolderBlobs:
         """The whole blob. Raises `FileNotFoundError`."""
         return self.path(place).read_bytes()
 
+    def chunks(self, place: str) -> Iterator[bytes]:
+        """The blob a piece at a time. Raises `FileNotFoundError` at the first."""
+        with self.path(place).open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
     def exists(self, place: str) -> bool:
         return self.path(place).is_file()
+
+    def some_old(self, folder: str, older_than_s: float, most: int) -> Iterator[str]:
+        """The places of some blobs below a folder that were written so long ago, picked at random: whoever looks
+        again and again sees all of them."""
+        latest = time.time() - older_than_s
+        for path in islice(_shuffled_files(self.path(folder)), most):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < latest:
+                    yield path.relative_to(self.root).as_posix()
 
     def delete(self, place: str) -> None:
         """Forget a blob; one that is gone already is no error."""
@@ -61,9 +81,24 @@ class FolderBlobs:
         shutil.rmtree(self.path(place), ignore_errors=True)
 
 
-def document_place(tenant: str, sha256: str) -> str:
-    """The bytes of a document; the same bytes of one tenant lie there once."""
-    return f"documents/{tenant}/{sha256[:2]}/{sha256}"
+def _shuffled_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, each folder's in an order of its own, temporary ones left out."""
+    try:
+        inside = list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    random.shuffle(inside)
+    for path in inside:
+        if path.is_dir():
+            yield from _shuffled_files(path)
+        elif _SEGMENT.match(path.name):
+            yield path
+
+
+def document_place(tenant: str, digest: str) -> str:
+    """The bytes of a document; the same bytes of one tenant lie there once. The digest is a keyed one: it tells
+    nothing of the bytes to who sees the folder."""
+    return f"documents/{tenant}/{digest[:2]}/{digest}"
 
 
 def text_place(tenant: str, document_id: str) -> str:

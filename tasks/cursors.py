@@ -16,7 +16,7 @@ import secrets
 from tasks.connection import AsyncRedis
 from tasks.errors import InvalidInput
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 
 KEY_BYTES = 32

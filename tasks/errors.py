@@ -53,6 +53,10 @@ class NoVector(DespachoError):
     """The case is there, but nothing that tells its meaning has been kept yet."""
 
 
+class OnHold(DespachoError):
+    """A hold keeps the case; nothing of it was erased."""
+
+
 class IllegalMove(DespachoError):
     """The task is in a state from which this move is not allowed."""
 
@@ -94,6 +98,10 @@ class PermanentFailure(DespachoError):
 
 class CaseGone(PermanentFailure):
     """The case that the task works on was deleted, or never had a conversation."""
+
+
+class CaseRekeyed(CaseGone):
+    """A text that was read under a key of its case is to be stored, and the case was erased meanwhile."""
 
 
 class DocumentGone(PermanentFailure):

@@ -15,8 +15,9 @@ from random import randrange
 from time import sleep
 from typing import cast
 
-from tasks.ledger import Ledger, redis_faults
+from tasks.ledger import Ledger
 from tasks.lifecycle import State
+from tasks.redis_faults import redis_faults
 
 RECORDS_A_STEP = 200
 KEYS_A_STEP = 1_000

@@ -63,6 +63,20 @@ KEYS: tuple[Key, ...] = (
     # Cases, documents, identity, reports.
     Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),
     Key(
+        "case_key",
+        "case_key:{tenant}:{case}",
+        "string",
+        "ledger, cases",
+        "TTL: case_retention, and no shorter than tasks",
+    ),
+    Key("master_key_id", "master_key_id", "string", "master_key", "one id"),
+    Key(
+        "about", "about:{tenant}:{case}", "set", "ledger", "TTL: that of the case's key; one member per foreign task"
+    ),
+    Key("case_hold", "case_hold:{tenant}:{case}", "hash", "erasure", "10,000 a tenant"),
+    Key("case_holds", "case_holds:{tenant}", "set", "erasure", "10,000 members"),
+    Key("erasure", "erasure:{tenant}:{case}", "hash", "erasure", "TTL: 30 days"),
+    Key(
         "case_documents",
         "case_documents:{tenant}:{case}",
         "set",
@@ -101,6 +115,7 @@ KEYS: tuple[Key, ...] = (
 CHANNELS: tuple[Key, ...] = (
     Key("bell", "bell", "channel", "ledger", "wakes idle workers; carries the lane"),
     Key("control", "control", "channel", "ledger", "`cancel <task id> <run>`, heard by every worker"),
+    Key("case_erasures", "case_erasures", "channel", "erasure", "tenant and id of a case whose key was dropped"),
     Key("key_changes", "key_changes", "channel", "api_keys", "the id of a key that was revoked"),
     Key("task_events", "events:task:{id}", "channel", "ledger", "every event of one task"),
     Key("case_events", "events:case:{tenant}:{case}", "channel", "ledger", "every event of a case's tasks"),

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
-from pydantic_core import from_json
-from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 
 from tasks import scripts
 from tasks.audit import subjects
 from tasks.audit_chain import extend
+from tasks.case_keys import CaseKeys, Keyring, key_ttl_s
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
 from tasks.errors import (
@@ -35,48 +34,26 @@ from tasks.errors import (
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
 from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
+from tasks.redis_faults import redis_faults
+from tasks.sealed_tasks import SealedTasks, TaskSeal, open_payload, opened, sealed_values
+from tasks.sealing import SealBroken, is_sealed, key_id_of
 from tasks.settings import Settings
 from tasks.submission import NewTask
 
 log = logging.getLogger(__name__)
 ANY_TENANT = "*"
 IDEMPOTENCY_TTL_MS = 24 * 3_600_000
+SENT_AT_MOST = 10
+"""How often a call is made again because a case got another key meanwhile: mostly once, where it was not known."""
+KEYS_CHANGE = "the keys of the cases change all the time"
 PROMOTE_AT_ONCE = 200
 EXPIRE_AT_ONCE = 200
-AWAY = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    BusyLoadingError,
-    ReadOnlyError,
-    OutOfMemoryError,
-)
-"""What redis-py raises when the server can't be reached or can't take writes just now."""
-
-
 _UNREADABLE = {
     "type": "UnreadableRecord",
     "message": "The record's payload or options can't be read.",
     "attempt": 1,
     "retryable": False,
 }
-
-NOT_NOW = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN")
-"""What a server says first when it can't take this just now: its memory or disk is full, it starts, a script is
-long. Each passes by itself."""
-
-
-@contextmanager
-def redis_faults() -> Iterator[None]:
-    """Tells a Redis that is away or can't take writes as `Unavailable`."""
-    try:
-        yield
-    except AWAY as error:
-        raise Unavailable(type(error).__name__) from error
-    except redis.ResponseError as error:
-        code = str(error).removeprefix("ERR ").partition(" ")[0]
-        if code not in NOT_NOW:
-            raise
-        raise Unavailable(code) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +114,8 @@ class Started:
     case_id: str | None
     parent_id: str | None
     retries: int
+    seal: TaskSeal
+    parts: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +151,58 @@ class Chores:
     dead: dict[str, int]
 
 
-def submit_arguments(
-    tasks: Sequence[NewTask],
-    max_waiting: int,
-    idempotency: Idempotency,
-    catalog: Catalog,
-    quota: int | None = None,
-    audit_line: str = "",
-) -> list[str | int]:
-    """The arguments of `submit`. Without a quota the tenant's is not asked; without an audit line nothing is noted.
+class Submission:
+    """One call of `submit`, which may have to be made again: until its texts lie under the keys that are kept."""
 
-    Raises `InvalidInput` for a queue that nobody declared.
-    """
-    for task in tasks:
-        catalog.check_queue(task.queue)
-    head: list[str | int] = [max_waiting, *idempotency.arguments()]
-    about = subjects([task.task_id for task in tasks]) if audit_line else ""
-    head += ["" if quota is None else quota, audit_line, about]
-    return head + list(itertools.chain.from_iterable(task.arguments() for task in tasks))
+    def __init__(
+        self,
+        tasks: Sequence[NewTask],
+        ring: Keyring,
+        settings: Settings,
+        catalog: Catalog,
+        idempotency: Idempotency = Idempotency(),
+        quota: int | None = None,
+        audit_line: str = "",
+    ) -> None:
+        """Without a quota the tenant's is not asked; without an audit line nothing is noted.
+
+        Raises `InvalidInput` for no task, and for a queue that nobody declared."""
+        if not tasks:
+            raise InvalidInput.of("tasks", "must hold at least one task")
+        for task in tasks:
+            catalog.check_queue(task.queue)
+        self._tasks = tasks
+        self._ring = ring
+        self._settings = settings
+        self._idempotency = idempotency
+        self._ids = tuple(task.task_id for task in tasks)
+        self._quota = "" if quota is None else quota
+        self._audit = (audit_line, subjects(self._ids) if audit_line else "")
+        self._sealed = SealedTasks(ring)
+
+    def arguments(self) -> list[str | int | bytes]:
+        """In the order in which `submit.lua` reads them. Raises `CaseRekeyed`."""
+        self._sealed = SealedTasks(self._ring)
+        bodies = [part for task in self._tasks for part in self._sealed.arguments(task)]
+        keys = self._sealed.key_arguments()
+        head = (self._settings.max_waiting, *self._idempotency.arguments(), self._quota, *self._audit)
+        return [*head, key_ttl_s(self._settings), len(keys) // 4, *keys, *bodies]
+
+    def read(self, answer: list[bytes]) -> Submitted | None:
+        """What came of it; `None` where it has to be sent again, under the keys that were told."""
+        if answer[0] == b"rekey":
+            self._learn(answer[1:])
+            return None
+        submitted = parse_submitted(answer)
+        if submitted.replayed and submitted.task_ids == self._ids:
+            # A call that was made again, because its answer was lost, finds what it has queued itself.
+            submitted = replace(submitted, replayed=False)
+        self._sealed.are_kept(submitted.replayed)
+        return submitted
+
+    def _learn(self, told: Sequence[bytes]) -> None:
+        whose = [(tenant.decode(), case.decode()) for tenant, case in zip(told[::3], told[1::3], strict=True)]
+        self._ring.learn_all(whose, [wrapped or None for wrapped in told[2::3]])
 
 
 def parse_submitted(answer: list[bytes]) -> Submitted:
@@ -239,6 +252,8 @@ class Ledger:
         self.keys = Keys(settings.namespace)
         self.catalog = catalog
         self._settings = settings
+        self.ring = Keyring(settings)
+        self.case_keys = CaseKeys(client, settings, self.ring)
         self._retention_ms = settings.retention_s * 1_000
         # Longer than a beat takes to come again, and short enough that nobody is overdue when it ends.
         self._lease_ms = max(1, int(settings.heartbeat_timeout_s * 500))
@@ -251,11 +266,14 @@ class Ledger:
 
     def submit(self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency()) -> Submitted:
         """Queue 1 to 1,000 tasks, all or none; a task that is known already stays as it is. It is for the service's
-        own: children and what is scheduled, which no quota stops and no audit notes."""
-        if not tasks:
-            raise InvalidInput.of("tasks", "must hold at least one task")
-        arguments = submit_arguments(tasks, self._settings.max_waiting, idempotency, self.catalog)
-        return parse_submitted(self._call("submit", *arguments))
+        own: children and what is scheduled, which no quota stops and no audit notes. Raises `CaseRekeyed` where a
+        task brings the text of a case that was erased meanwhile."""
+        submission = Submission(tasks, self.ring, self._settings, self.catalog, idempotency)
+        for _ in range(SENT_AT_MOST):
+            submitted = submission.read(self._call("submit", *submission.arguments()))
+            if submitted is not None:
+                return submitted
+        raise Unavailable(KEYS_CHANGE)
 
     # ------------------------------------------------------------------------------------------- a run
 
@@ -283,17 +301,35 @@ class Ledger:
                 self.fail(hold, _UNREADABLE | {"at": now_ms()})
 
     def _started(self, worker: str, row: list[Any]) -> Started:
-        task_id, name, lane, run, payload, options, tenant, case, parent, retries = row
+        task_id, name, lane, run, payload, options, tenant, case, parent, retries, wrapped = row
+        seal = self._seal_of(tenant.decode(), case.decode(), task_id.decode(), payload, wrapped)
+        body, parts = open_payload(payload, seal)
         return Started(
             hold=Hold(task_id.decode(), run, worker, lane.decode()),
             task_name=name.decode(),
-            payload=from_json(payload),
+            payload=body,
+            parts=parts,
+            seal=seal,
             options=RunOptions.decode(options),
             tenant=tenant.decode(),
             case_id=case.decode() or None,
             parent_id=parent.decode() or None,
             retries=retries,
         )
+
+    def _seal_of(self, tenant: str, case_id: str, task_id: str, payload: bytes, wrapped: bytes) -> TaskSeal:
+        """What the run opens its payload with and seals its result with: the key that came with it. Raises
+        `SealBroken` where it is gone. What an older release queued in clear has none."""
+        vault = self.ring.vault
+        if wrapped:
+            key = vault.unwrap(wrapped, tenant, case_id).data
+        elif not is_sealed(payload):
+            key = vault.task_key(tenant, task_id)
+        elif case_id and not vault.is_master(key_id_of(payload)):
+            raise SealBroken("the key of the case is gone")
+        else:
+            key = vault.task_key(tenant, task_id, key_id_of(payload))
+        return TaskSeal(key, tenant, case_id, task_id)
 
     def progress(self, hold: Hold, percent: float, message: str) -> str:
         """Tell how far the run has come; the answer is `go_on`, `cancel` or `lost`."""
@@ -304,8 +340,8 @@ class Ledger:
         """Add to the sums of tokens that this type of task, its queue and its tenant have cost."""
         self._call("count_tokens", task_id, prompt, completion, repeats=False)
 
-    def succeed(self, hold: Hold, result: str, place: str = "", then: Appetite | None = None) -> Ended:
-        """End the run well. `result` is JSON; a large one lies at `place` in the blob store instead."""
+    def succeed(self, hold: Hold, result: str | bytes, place: str = "", then: Appetite | None = None) -> Ended:
+        """End the run well. `result` is sealed JSON; a large one lies at `place` in the blob store instead."""
         allowed = allowed_from(Move.SUCCEED)
         return self._end("succeed", hold, allowed, self._retention_ms, result, place, then=then)
 
@@ -317,7 +353,7 @@ class Ledger:
         *,
         counted: bool = True,
         then: Appetite | None = None,
-        result: str = "",
+        result: str | bytes = "",
         place: str = "",
     ) -> Ended:
         """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt. What it achieved so
@@ -328,7 +364,13 @@ class Ledger:
         return self._end("retry", hold, allowed, *kept, then=then)
 
     def fail(
-        self, hold: Hold, error: dict[str, Any], then: Appetite | None = None, *, result: str = "", place: str = ""
+        self,
+        hold: Hold,
+        error: dict[str, Any],
+        then: Appetite | None = None,
+        *,
+        result: str | bytes = "",
+        place: str = "",
     ) -> Ended:
         """End the task for good: it becomes a dead letter. What it achieved nevertheless is kept like the result of
         one that succeeded."""
@@ -424,6 +466,14 @@ class Ledger:
         arguments = (tenant, case_id, version, model, vector, self._settings.case_retention_s)
         return bool(self._call("keep_vector", *arguments) == b"kept")
 
+    # ------------------------------------------------------------------------------------------ erasure
+
+    def note_about(self, task_id: str, tenant: str, case_id: str, document_id: str) -> bool:
+        """Have a task that reads a document of a case which isn't its own erased with that case; false where the
+        document is gone, or its case is being erased."""
+        ttl_s = key_ttl_s(self._settings)
+        return bool(self._call("note_about", task_id, tenant, case_id, document_id, ttl_s))
+
     # ------------------------------------------------------------------------------------------ reading
 
     def tasks(self, task_ids: Sequence[str]) -> list[Task]:
@@ -434,7 +484,14 @@ class Ledger:
         with redis_faults():
             rows = pipe.execute()
         found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
-        return [task for task in found if task is not None]
+        tasks = [task for task in found if task is not None]
+        self.case_keys.ask(self.ring.unknown(sealed_values(tasks)))
+        return [opened(task, self.ring) for task in tasks]
+
+    def is_known(self, task_id: str) -> bool:
+        """Whether there is such a task."""
+        with redis_faults():
+            return bool(self.client.exists(self.keys.of("task", id=task_id)))
 
     def is_cancel_requested(self, hold: Hold) -> bool:
         """Whether the end of this run is wished for; asked where the wish may not have been heard."""

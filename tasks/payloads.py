@@ -111,7 +111,7 @@ Operation = Literal["triage", "documents", "embeddings"]
 class Frozen(BaseModel):
     """Base of all values here: immutable, and a field nobody knows is an error, never silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Turn(Frozen):
@@ -315,6 +315,21 @@ class BatchPayload(Frozen):
         description="How many cases run at a time, over all workers; by default three quarters of their threads.",
     )
     reference_date: Day | None = None
+
+    def texts(self) -> dict[str, str]:
+        """What came with the cases themselves, as JSON by their ids; of a case that is given twice, the first."""
+        found: dict[str, str] = {}
+        for case in self.cases:
+            if isinstance(case, InlineCase):
+                found.setdefault(case.case_id, case.model_dump_json(exclude_unset=True))
+        return found
+
+    def without_texts(self) -> Self:
+        """The same, with the ids alone of the cases that came with a conversation."""
+        bare = tuple(
+            InlineCase(case_id=case.case_id) if isinstance(case, InlineCase) else case for case in self.cases
+        )
+        return self.model_copy(update={"cases": bare})
 
 
 class BatchResult(Frozen):

@@ -11,7 +11,7 @@ from tasks.audit import CLI
 from tasks.audit_chain import note
 from tasks.errors import InvalidInput
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 
 MOST_QUOTAS = 10_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tasks.api_keys import digest
 from tasks.connection import AsyncRedis
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 
 WINDOW_S = 60

@@ -7,20 +7,25 @@ records, within a bound, so that no question costs more than a page.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from heapq import merge
 from typing import Any, cast
 
 from pydantic_core import from_json
 
+from tasks.blobs import FolderBlobs
+from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
+from tasks.errors import NotFound
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
 from tasks.lifecycle import LANES, State, lane_name
 from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, compact_json, parse_message, parse_task
+from tasks.redis_faults import redis_faults
+from tasks.sealed_tasks import open_file_of, opened, sealed_values
+from tasks.sealing import SealBroken
 from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate, ended
 
@@ -132,8 +137,15 @@ class Worker:
 class Reader:
     """Every method raises `Unavailable` when Redis is away."""
 
-    def __init__(self, client: AsyncRedis, settings: Settings, catalog: Catalog = CATALOG) -> None:
+    def __init__(
+        self,
+        client: AsyncRedis,
+        settings: Settings,
+        catalog: Catalog = CATALOG,
+        case_keys: AsyncCaseKeys | None = None,
+    ) -> None:
         self.client = client
+        self._case_keys = case_keys or AsyncCaseKeys(client, settings, Keyring(settings))
         self.keys = Keys(settings.namespace)
         self.catalog = catalog
         self._retention_ms = settings.retention_s * 1_000
@@ -146,7 +158,16 @@ class Reader:
         with redis_faults():
             values = await self.client.hmget(self.keys.of("task", id=task_id), list(RECORD_FIELDS))
         task = parse_task(task_id, values)
-        return task if task is not None and tenant in (None, task.tenant) else None
+        if task is None or tenant not in (None, task.tenant):
+            return None
+        (task,) = await self.opened([task])
+        return task
+
+    async def opened(self, tasks: Sequence[Task]) -> list[Task]:
+        """These records with what is sealed in them, as far as their keys are there."""
+        ring = self._case_keys.ring
+        await self._case_keys.ask(ring.unknown(sealed_values(tasks)))
+        return [opened(task, ring) for task in tasks]
 
     async def tasks(self, task_ids: Sequence[str]) -> list[Task]:
         """The records of these ids, in their order; those that are gone are left out."""
@@ -156,7 +177,17 @@ class Reader:
         with redis_faults():
             rows = await pipe.execute()
         found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
-        return [task for task in found if task is not None]
+        return await self.opened([task for task in found if task is not None])
+
+    async def open_blob(self, task: Task, blobs: FolderBlobs, place: str) -> Iterator[bytes]:
+        """What a task left in the blob store, a piece at a time. Raises `NotFound` where it is not there, or not to
+        be read, any more."""
+        if task.case_id:
+            await self._case_keys.ask([(task.tenant, task.case_id)])
+        try:
+            return open_file_of(task, self._case_keys.ring, blobs.chunks(place), place)
+        except (FileNotFoundError, SealBroken):
+            raise NotFound("the result is older than what is kept") from None
 
     async def page(self, wanted: TaskFilter) -> Page:
         """One page of the tasks that a filter accepts, newest first."""
@@ -212,11 +243,6 @@ class Reader:
         with redis_faults():
             members = await self.client.zrange(self.keys.of("ended", id=parent_id), after, after + most - 1)
         return [member.decode() for member in members]
-
-    async def payload(self, task_id: str) -> dict[str, Any]:
-        with redis_faults():
-            raw = await self.client.hget(self.keys.of("task", id=task_id), "payload")
-        return cast(dict[str, Any], from_json(raw)) if raw else {}
 
     # ------------------------------------------------------------------------------------------ events
 

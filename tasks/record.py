@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from tasks.clock import now_ms, rfc3339
 from tasks.lifecycle import Priority, State
+from tasks.sealing import is_sealed
 
 SEQ_PER_MS = 4096
 """A sequence number is a time in ms times this: see the prelude of the scripts."""
@@ -161,6 +162,8 @@ class Task:
     result_place: str | None = None
     children: Children | None = None
     log: str = ""
+    sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What can't be read without a key, by its field: `sealed_tasks.opened` puts it there."""
 
     @property
     def created_ms(self) -> int:
@@ -308,8 +311,8 @@ class Event:
     def final(self) -> bool:
         return self.status.final
 
-    def as_json(self) -> dict[str, Any]:
-        """The data of the SSE event."""
+    def as_json(self, *, with_payload: bool = True) -> dict[str, Any]:
+        """The data of the SSE event; without the result for who may not see it."""
         finished = self.event == State.SUCCEEDED
         shown: dict[str, Any] = {
             "task_id": self.task_id,
@@ -322,8 +325,8 @@ class Event:
             "at": rfc3339(self.at_ms),
         }
         if finished:
-            shown["result"] = self.result
-            if self.extra.get("large"):
+            shown["result"] = self.result if with_payload else None
+            if with_payload and self.extra.get("large"):
                 shown["result_url"] = f"/api/tasks/{self.task_id}/result"
         if self.error is not None:
             shown["error"] = error_as_json(self.error)
@@ -340,8 +343,11 @@ class Event:
 
 
 def parse_message(message: bytes) -> Event:
-    """An event as the scripts publish it: seq, event, task, name, case and extra on a line each, then the tail."""
-    seq, event, task_id, name, case, extra, *rest = message.decode().split("\n", 6)
+    """An event as the scripts publish it: seq, event, task, name, case and extra on a line each, then the error where
+    it has one. A result is not told there: whoever may see it looks it up."""
+    head = message.split(b"\n", 6)
+    seq, event, task_id, name, case, extra = (part.decode() for part in head[:6])
+    rest = head[6:]
     tail = from_json(rest[0]) if rest and rest[0] else None
     return Event(
         seq=int(seq),
@@ -350,7 +356,6 @@ def parse_message(message: bytes) -> Event:
         task_name=name,
         case_id=case or None,
         extra=from_json(extra) if extra else {},
-        result=tail if event == State.SUCCEEDED else None,
         error=tail if event in _FAILURES else None,
     )
 
@@ -389,9 +394,10 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         progress_message=_text(raw["progress_message"]),
         progress_seq=_number(raw["progress_seq"]) or 0,
         options=options,
-        metadata=_json(raw["metadata"], {}),
+        metadata=_clear_json(raw["metadata"], {}),
         error=_json(raw["error"], None),
-        result=_json(raw["result"], None),
+        result=_clear_json(raw["result"], None),
+        sealed=_sealed(raw),
         result_place=_text(raw["result_place"]) or None,
         children=_children(raw),
         log=_text(raw["log"]),
@@ -416,6 +422,15 @@ def _text(value: bytes | None) -> str:
 
 def _number(value: bytes | None) -> int | None:
     return int(value) if value else None
+
+
+def _clear_json(value: bytes | None, default: Any) -> Any:
+    """What an older release wrote, before values were sealed."""
+    return default if value is None or is_sealed(value) else _json(value, default)
+
+
+def _sealed(raw: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    return {name: value for name in ("metadata", "result") if (value := raw[name]) and is_sealed(value)}
 
 
 def _json(value: bytes | None, default: Any) -> Any:

@@ -13,9 +13,9 @@ from tasks.clock import now_ms
 from tasks.connection import AsyncRedis
 from tasks.errors import NotFound
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
 from tasks.lifecycle import State
 from tasks.record import compact_json
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate
 

@@ -51,13 +51,20 @@ NAMES = (
     "standing",
     "sweep",
     "keep_vector",
+    "note_about",
+    "begin_erasure",
+    "erase_tasks",
+    "end_erasure",
+    "hold_case",
+    "put_case",
+    "add_document",
 )
 
-SHARED = ("prelude", "requests", "quotas", "fetching", "chores", "astray")
+SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
-local NEEDS_ROOM = {submit = true, keep_vector = true}
+local NEEDS_ROOM = {submit = true, keep_vector = true, put_case = true, add_document = true}
 
 local function register(name, body)
   local function call(keys, arguments)

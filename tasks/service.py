@@ -5,34 +5,35 @@ It is the asynchronous face of the ledger: the same scripts, one round trip each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks import scripts
 from tasks.audit import LOCAL, By
 from tasks.audit_book import AuditBook
+from tasks.blobs import FolderBlobs
+from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
 from tasks.catalog import CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
-from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, IllegalMove, InvalidInput, NotFound
+from tasks.erasure import Erasure
+from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, InvalidInput, NotFound, Unavailable
 from tasks.explanation import Explanation, explain
 from tasks.keys import Keys
 from tasks.ledger import (
-    EXPIRE_AT_ONCE,
+    KEYS_CHANGE,
+    SENT_AT_MOST,
     UNCONDITIONAL,
     Idempotency,
     Moved,
+    Submission,
     Submitted,
     parse_move,
-    parse_submitted,
-    redis_faults,
-    submit_arguments,
 )
 from tasks.lifecycle import Move, Priority, State, allowed_from
-from tasks.reader import Reader, TaskFilter
+from tasks.reader import Reader
 from tasks.record import RECORD_FIELDS, Task, parse_task
+from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 from tasks.standing import Outlook
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
@@ -51,15 +52,21 @@ class TaskService:
         self.client = client
         self.settings = settings
         self.catalog = catalog
-        self.reader = Reader(client, settings, catalog)
-        self.cases = CaseStore(client, settings)
-        self.webhooks = WebhookDesk(client, settings)
+        self.ring = Keyring(settings)
+        self.case_keys = AsyncCaseKeys(client, settings, self.ring)
+        self.reader = Reader(client, settings, catalog, self.case_keys)
+        self.webhooks = WebhookDesk(client, settings, self.reader.tasks)
         self._caller = scripts.AsyncCaller(connect_shared(settings))
+        self.cases = CaseStore(client, settings, self.case_keys, self._caller)
         self.audit = AuditBook(client, self._caller, settings)
         self._keys = Keys(settings.namespace)
         self._namespace = self._keys.namespace
         self._retention_ms = settings.retention_s * 1_000
         self.outlook = Outlook(self._call, self.reader)
+
+    def erasure(self, blobs: FolderBlobs) -> Erasure:
+        """What erases and holds cases, with the files of theirs in `blobs`."""
+        return Erasure(self.client, self.settings, self._call, self.cases, self.ring, blobs)
 
     @classmethod
     def connect(cls, settings: Settings | None = None) -> TaskService:
@@ -161,17 +168,15 @@ class TaskService:
         self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency(), by: By = LOCAL
     ) -> Submitted:
         """Queue checked tasks, all or none, within the quota of their tenant."""
-        if not tasks:
-            raise InvalidInput.of("tasks", "must hold at least one task")
         settings, line = self.settings, by.line("task.submit")
-        arguments = submit_arguments(
-            tasks, settings.max_waiting, idempotency, self.catalog, settings.tenant_quota, line
+        submission = Submission(
+            tasks, self.ring, settings, self.catalog, idempotency, quota=settings.tenant_quota, audit_line=line
         )
-        submitted = parse_submitted(await self._call("submit", *arguments))
-        if submitted.replayed and submitted.task_ids == tuple(task.task_id for task in tasks):
-            # A call that was made again, because its answer was lost, finds what it has queued itself.
-            return replace(submitted, replayed=False)
-        return submitted
+        for _ in range(SENT_AT_MOST):
+            submitted = submission.read(await self._call("submit", *submission.arguments()))
+            if submitted is not None:
+                return submitted
+        raise Unavailable(KEYS_CHANGE)
 
     async def submitted_before(self, tenant: str, idempotency: Idempotency) -> Submitted | None:
         """What the same request has queued already; `None` where this key is new. Raises `IdempotencyMismatch`."""
@@ -192,6 +197,7 @@ class TaskService:
         task = parse_task(task_id, values)
         if task is None or task.tenant != tenant:
             raise NotFound("there is no such task")
+        (task,) = await self.reader.opened([task])
         return task
 
     async def explain(self, task: Task) -> Explanation:
@@ -235,34 +241,6 @@ class TaskService:
                 pipe.fcall(scripts.function("cancel"), 1, self._namespace, child, tenant, allowed, *unconditional)
             with redis_faults():
                 await pipe.execute()
-
-    async def forget_case(self, tenant: str, case_id: str) -> dict[str, str]:
-        """Cancel a case's tasks and have them forgotten: those that have ended at once, a running one as soon as it
-        stops. Returns the ids to forget now with their tenants: delete their files, then `expire` them."""
-        before: int | None = None
-        while True:
-            wanted = TaskFilter(tenant=tenant, case_id=case_id, before_seq=before, limit=CANCELLED_AT_ONCE)
-            page = await self.reader.page(wanted)
-            for task in page.tasks:
-                await self._forget(task.task_id, tenant)
-            if page.next_seq is None:
-                return await self.expired()
-            before = page.next_seq
-
-    async def _forget(self, task_id: str, tenant: str) -> None:
-        await self._call("forget", task_id, tenant)
-        with suppress(IllegalMove, NotFound):
-            # A part of what the erasure of the case notes.
-            await self.cancel_task(task_id, tenant=tenant, by=None)
-
-    async def expired(self) -> dict[str, str]:
-        """Some ended tasks whose time is over, and their tenants."""
-        report = [part.decode() for part in await self._call("expired", EXPIRE_AT_ONCE, self._retention_ms)]
-        return dict(zip(report[::2], report[1::2], strict=True))
-
-    async def expire(self, task_ids: Iterable[str]) -> None:
-        """Forget these ended tasks, with everything that points to them."""
-        await self._call("expire", *task_ids)
 
     async def retry_task(
         self,

@@ -43,6 +43,14 @@ class Settings(BaseSettings):
         default=Path("despacho-data"),
         description="Where documents, results and the embedded server's file are.",
     )
+    master_key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes in base64 that the keys of cases lie under; never shown. After a comma, older ones.",
+    )
+    master_key_file: Path | None = Field(
+        default=None,
+        description="A file that holds the master key instead; unset, `master.key` in the data directory, made once.",
+    )
     host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.connection import AsyncRedis
 from tasks.errors import NoVector
 from tasks.settings import Settings
@@ -69,9 +70,16 @@ class SimilarCases:
     Every method raises `Unavailable` when Redis is away.
     """
 
-    def __init__(self, client: AsyncRedis, settings: Settings, exact_most: int = EXACT_MOST) -> None:
+    def __init__(
+        self,
+        client: AsyncRedis,
+        settings: Settings,
+        exact_most: int = EXACT_MOST,
+        case_keys: AsyncCaseKeys | None = None,
+    ) -> None:
         self._exact_most = exact_most
-        self._vectors = VectorReader(client, settings)
+        case_keys = case_keys or AsyncCaseKeys(client, settings, Keyring(settings))
+        self._vectors = VectorReader(client, settings, case_keys)
         self._most_bytes = settings.similar_memory_bytes
         self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
 

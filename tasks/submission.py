@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from tasks.catalog import Catalog, TaskSpec
 from tasks.errors import InvalidInput
 from tasks.ids import new_id
 from tasks.lifecycle import Priority, State
+from tasks.payloads import BatchPayload
 from tasks.record import RunOptions
 
 N = TypeVar("N", int, float)
@@ -27,7 +30,10 @@ SYSTEM_TENANT = "system"
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """One task as `submit` takes it. `eta_ms` is absolute, `delay_ms` counts from the server's now."""
+    """One task as `submit` takes it, in clear: `sealed_tasks` seals it. `eta_ms` is absolute, `delay_ms` counts from
+    the server's now. `parts` are texts of other cases, by their ids: each is sealed with its own case's key.
+    `read_under` is the id of the key under which the payload's text was read, where it was: it must not come under
+    another."""
 
     task_id: str
     name: str
@@ -42,6 +48,8 @@ class NewTask:
     eta_ms: int | None = None
     delay_ms: int | None = None
     held: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
+    read_under: bytes = b""
     callback: str = ""
 
     def first_status(self, now_ms: int) -> State:
@@ -52,25 +60,6 @@ class NewTask:
         """When the task is due where it is submitted now; `None` where that is at once."""
         due = now_ms + self.delay_ms if self.delay_ms else self.eta_ms
         return due if due is not None and due > now_ms else None
-
-    def arguments(self) -> list[str | int]:
-        """In the order in which `submit.lua` reads them."""
-        return [
-            self.task_id,
-            self.name,
-            self.queue,
-            self.priority.value,
-            self.tenant,
-            self.case_id,
-            self.parent_id,
-            "" if self.eta_ms is None else self.eta_ms,
-            "" if self.delay_ms is None else self.delay_ms,
-            self.options,
-            self.payload,
-            self.metadata,
-            "1" if self.held else "",
-            self.callback,
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +81,7 @@ class Order:
     parent_id: str = ""
     held: bool = False
     internal: bool = False
+    read_under: bytes = b""
     callback_url: str | None = None
 
 
@@ -100,6 +90,7 @@ def check(order: Order, catalog: Catalog) -> NewTask:
     spec = catalog.get(order.task_name, internal=order.internal)
     payload = spec.validate(order.args, order.kwargs)
     queue = catalog.check_queue(order.queue) if order.queue is not None else spec.queue
+    text, parts = _apart(payload)
     return NewTask(
         task_id=order.task_id or new_id(),
         name=spec.name,
@@ -107,7 +98,9 @@ def check(order: Order, catalog: Catalog) -> NewTask:
         priority=check_priority(order.priority),
         tenant=order.tenant,
         case_id=getattr(payload, "case_id", None) or "",
-        payload=payload.model_dump_json(exclude_unset=True),
+        payload=text,
+        parts=parts,
+        read_under=order.read_under,
         options=_options(order, spec),
         metadata=check_metadata(order.metadata),
         parent_id=order.parent_id,
@@ -116,6 +109,15 @@ def check(order: Order, catalog: Catalog) -> NewTask:
         held=order.held,
         callback=order.callback_url or "",
     )
+
+
+def _apart(payload: BaseModel) -> tuple[str, dict[str, str]]:
+    """A payload as JSON, and apart from it what it tells of cases that are not its task's own."""
+    parts: dict[str, str] = {}
+    if isinstance(payload, BatchPayload):
+        parts = payload.texts()
+        payload = payload.without_texts()
+    return payload.model_dump_json(exclude_unset=True), parts
 
 
 def check_priority(priority: str) -> Priority:

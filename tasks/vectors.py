@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
+from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseFile
 from tasks.connection import AsyncRedis
 from tasks.errors import NotFound
 from tasks.keys import Keys
-from tasks.ledger import Ledger, redis_faults
+from tasks.ledger import Ledger
+from tasks.redis_faults import redis_faults
+from tasks.sealing import SealBroken, is_sealed
 from tasks.settings import Settings
 
 CHANGES_AT_ONCE = 1_000
@@ -63,16 +66,21 @@ class VectorFile:
 
     def keep(self, tenant: str, case_id: str, version: str, model: str, vector: Sequence[float]) -> bool:
         """Keep the vector with the case; false where the case holds another conversation by now, or is gone."""
+        key = self._cases.keys.of(tenant, case_id)
+        if key is None:
+            return False
         values = struct.pack(f"<{len(vector)}e", *vector)
-        return self._ledger.keep_vector(tenant, case_id, version, model, values)
+        sealed = key.seal(values, *_about(tenant, case_id, version))
+        return self._ledger.keep_vector(tenant, case_id, version, model, sealed)
 
 
 class VectorReader:
     """Reads vectors, for the gateway. Raises `Unavailable` when Redis is away."""
 
-    def __init__(self, client: AsyncRedis, settings: Settings) -> None:
+    def __init__(self, client: AsyncRedis, settings: Settings, case_keys: AsyncCaseKeys) -> None:
         self._client = client
         self._keys = Keys(settings.namespace)
+        self._case_keys = case_keys
 
     async def of_case(self, tenant: str, case_id: str) -> CaseVector | None:
         """The vector of one case; `None` where it has none of its present conversation. Raises `NotFound`."""
@@ -80,7 +88,7 @@ class VectorReader:
             raw = await self._client.hmget(self._case(tenant, case_id), _FIELDS)
         if raw[0] is None:
             raise NotFound("there is no such case")
-        return _parse(case_id, raw)
+        return (await self._opened(tenant, {case_id: _parse(case_id, raw)}))[case_id]
 
     async def of_cases(self, tenant: str, case_ids: Sequence[str]) -> dict[str, CaseVector | None]:
         """The same for many; those that are gone have none."""
@@ -92,8 +100,16 @@ class VectorReader:
                 pipe.hmget(self._case(tenant, case_id), _FIELDS)
             with redis_faults():
                 rows = await pipe.execute()
-            found |= {case_id: _parse(case_id, row) for case_id, row in zip(some, rows, strict=True)}
+            parsed = {case_id: _parse(case_id, row) for case_id, row in zip(some, rows, strict=True)}
+            found |= await self._opened(tenant, parsed)
         return found
+
+    async def _opened(self, tenant: str, vectors: dict[str, CaseVector | None]) -> dict[str, CaseVector | None]:
+        """What is kept sealed; one whose key is gone is no vector any more."""
+        sealed = {(tenant, v.case_id): v.values for v in vectors.values() if v and is_sealed(v.values)}
+        ring = self._case_keys.ring
+        await self._case_keys.ask(ring.unknown(sealed.items()))
+        return {case_id: v and _open(tenant, v, ring) for case_id, v in vectors.items()}
 
     async def versions(self, tenant: str, case_ids: Sequence[str]) -> dict[str, str | None]:
         """Which conversation each of these cases holds; `None` for those that are gone."""
@@ -131,6 +147,18 @@ class VectorReader:
 
     def _listed(self, tenant: str) -> str:
         return self._keys.of("case_vectors", tenant=tenant)
+
+
+def _about(tenant: str, case_id: str, version: str) -> tuple[str, ...]:
+    return "vector", tenant, case_id, version
+
+
+def _open(tenant: str, vector: CaseVector, ring: Keyring) -> CaseVector | None:
+    try:
+        key = ring.opening((tenant, vector.case_id), "", vector.values)
+        return replace(vector, values=key.open(vector.values, *_about(tenant, vector.case_id, vector.version)))
+    except SealBroken:
+        return None
 
 
 def _parse(case_id: str, raw: Sequence[bytes | None]) -> CaseVector | None:

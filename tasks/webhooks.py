@@ -2,7 +2,7 @@
 that were disabled; with the signature, and how a delivery is told in the log of its task.
 
 A webhook is sent by `actors/webhooks.py`; which addresses are allowed at all is the business of `tasks.callbacks`.
-Secrets are kept as they are, because a signature needs them: whoever reads the Redis can sign.
+Secrets are kept sealed under the master key: who reads the Redis alone can't sign.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import redis
@@ -24,11 +25,13 @@ from tasks.audit_chain import note
 from tasks.callbacks import check_callback, place_of
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
-from tasks.errors import FieldError, InvalidInput
+from tasks.errors import FieldError, InvalidInput, SettingsError
 from tasks.keys import Keys
-from tasks.ledger import redis_faults
 from tasks.lifecycle import State
-from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Task, error_as_json, parse_task
+from tasks.master_key import check_master_key, load_vault
+from tasks.record import SEQ_PER_MS, Task, error_as_json
+from tasks.redis_faults import redis_faults
+from tasks.sealing import SealBroken, Vault, is_sealed, key_id_of
 from tasks.settings import Settings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105
@@ -40,6 +43,10 @@ DISABLED_AT_MOST = 1_000
 NO_KEY = "needs a secret that signs webhooks; have one made with `despacho webhooks secret --tenant {tenant}`"
 DISABLED = "is disabled, because its server answered 410 Gone; have it enabled with `despacho webhooks enable`"
 _SIGNED_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+ReadTasks = Callable[[Sequence[str]], Awaitable[list[Task]]]
+"""Reads the records of these ids, as far as they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +63,33 @@ class Secret:
         return cls(secrets.token_hex(6), text, now_ms())
 
     @classmethod
-    def parse(cls, raw: dict[bytes, bytes]) -> Secret | None:
+    def parse(cls, raw: dict[bytes, bytes], tenant: str, vault: Vault) -> Secret | None:
+        """`None` where there is none, or where it lies under a master key that isn't there any more; in clear is what
+        an older release made."""
         if not raw:
             return None
-        return cls(raw[b"id"].decode(), raw[b"secret"].decode(), int(raw[b"made"]))
+        secret_id, kept = raw[b"id"].decode(), raw[b"secret"]
+        try:
+            key = vault.task_key(tenant, _SEALED_FOR, key_id_of(kept) if is_sealed(kept) else None)
+            text = key.open(kept, *_about(tenant, secret_id))
+        except SealBroken:
+            return None
+        return cls(secret_id, text.decode(), int(raw[b"made"]))
 
-    def fields(self) -> dict[str, str]:
-        return {"id": self.secret_id, "secret": self.text, "made": str(self.made_ms)}
+    def fields(self, tenant: str, vault: Vault) -> dict[str, str | bytes]:
+        sealed = vault.task_key(tenant, _SEALED_FOR).seal(self.text.encode(), *_about(tenant, self.secret_id))
+        return {"id": self.secret_id, "secret": sealed, "made": str(self.made_ms)}
 
     def signature(self, signed: bytes) -> str:
         key = base64.b64decode(self.text.removeprefix(SECRET_PREFIX))
         return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+_SEALED_FOR = "webhooks"
+
+
+def _about(tenant: str, secret_id: str) -> tuple[str, ...]:
+    return "webhook-secret", tenant, secret_id
 
 
 def signed_headers(keys: Iterable[Secret], webhook_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
@@ -131,13 +154,12 @@ def _ask(pipe: Any, names: _Names, tenant: str) -> None:
 
 
 def _settings(answer: Sequence[Any]) -> WebhookSettings:
-    default, raw, raw_old, left_ms, disabled = answer
-    secret, old = Secret.parse(raw), Secret.parse(raw_old)
+    default, secret, old, left_ms, disabled = answer
     return WebhookSettings(
         default_url=default.decode() if default else None,
-        secret_id=secret.secret_id if secret else None,
-        secret_made_ms=secret.made_ms if secret else None,
-        old_secret_id=old.secret_id if old else None,
+        secret_id=secret[b"id"].decode() if secret else None,
+        secret_made_ms=int(secret[b"made"]) if secret else None,
+        old_secret_id=old[b"id"].decode() if old else None,
         old_secret_until_ms=now_ms() + left_ms if old else None,
         disabled=tuple((url.decode(), int(at)) for url, at in disabled),
     )
@@ -153,10 +175,19 @@ class Webhooks:
     """For workers and commands. What is changed is noted in the tenant's audit trail, an address as `host:port`.
     Every method raises `Unavailable` when Redis is away."""
 
-    def __init__(self, client: redis.Redis, settings: Settings) -> None:
+    def __init__(self, client: redis.Redis, settings: Settings, vault: Vault | None = None) -> None:
         self._client = client
         self._settings = settings
         self._names = _Names(settings)
+        self._given_vault = vault
+
+    @cached_property
+    def _vault(self) -> Vault:
+        """Raises `SettingsError` for a master key that is not this Redis's."""
+        if self._given_vault is not None:
+            return self._given_vault
+        check_master_key(self._client, self._settings)
+        return load_vault(self._settings)
 
     def read(self, tenant: str) -> WebhookSettings:
         pipe = self._client.pipeline(transaction=False)
@@ -168,7 +199,7 @@ class Webhooks:
         """The first secret of a tenant; `None` where it has one."""
         secret, name = Secret.new(), self._names.secret(check_tenant(tenant))
         pipe = self._client.pipeline(transaction=True)
-        pipe.hset(name + ":new", mapping=cast(Any, secret.fields()))
+        pipe.hset(name + ":new", mapping=cast(Any, secret.fields(tenant, self._vault)))
         pipe.renamenx(name + ":new", name)
         pipe.delete(name + ":new")
         with redis_faults():
@@ -186,20 +217,50 @@ class Webhooks:
         pipe.delete(old)
         pipe.copy(present, old)
         pipe.pexpire(old, OLD_SECRET_MS)
-        pipe.hset(present, mapping=cast(Any, secret.fields()))
+        pipe.hset(present, mapping=cast(Any, secret.fields(tenant, self._vault)))
         with redis_faults():
             pipe.execute()
         self._note(tenant, "webhook.secret", "rotated", [secret.secret_id])
         return secret
 
     def secrets(self, tenant: str) -> list[Secret]:
-        """Those that sign now, newest first."""
+        """Those that sign now, newest first. Raises `SettingsError`."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hgetall(self._names.secret(tenant))
         pipe.hgetall(self._names.old_secret(tenant))
         with redis_faults():
             rows = pipe.execute()
-        return [secret for secret in map(Secret.parse, rows) if secret is not None]
+        found = (Secret.parse(raw, tenant, self._vault) for raw in rows)
+        return [secret for secret in found if secret is not None]
+
+    def reseal(self) -> int:
+        """Put all secrets under the present master key; returns how many were not. Raises `SettingsError` where one
+        lies under a master key that isn't named."""
+        moved = 0
+        for of_tenant in (self._names.secret, self._names.old_secret):
+            prefix = of_tenant("")
+            with redis_faults():
+                for name in self._client.scan_iter(match=f"{prefix}*"):
+                    moved += self._reseal(cast(bytes, name), cast(bytes, name).decode().removeprefix(prefix))
+        return moved
+
+    def _reseal(self, name: bytes, tenant: str) -> int:
+        def move(pipe: Any) -> int:
+            raw = pipe.hgetall(name)
+            if not raw or self._lies_well(raw[b"secret"]):
+                return 0
+            secret = Secret.parse(raw, tenant, self._vault)
+            if secret is None:
+                raise SettingsError("a secret of webhooks lies under a master key that is not named")
+            pipe.multi()
+            pipe.hset(name, mapping=cast(Any, secret.fields(tenant, self._vault)))
+            return 1
+
+        # Made anew where it was rotated meanwhile.
+        return int(cast(Any, self._client).transaction(move, name, value_from_callable=True))
+
+    def _lies_well(self, kept: bytes) -> bool:
+        return is_sealed(kept) and key_id_of(kept) == self._vault.master.key_id
 
     def set_default(self, tenant: str, url: str | None) -> None:
         """Where the ends of tasks go that name no address of their own, from the next submit on; a disabled address
@@ -252,9 +313,10 @@ class Webhooks:
 class WebhookDesk:
     """For the gateway. Every method raises `Unavailable` when Redis is away."""
 
-    def __init__(self, client: AsyncRedis, settings: Settings) -> None:
+    def __init__(self, client: AsyncRedis, settings: Settings, read_tasks: ReadTasks) -> None:
         self._client = client
         self._settings = settings
+        self._read_tasks = read_tasks
         self._names = _Names(settings)
 
     async def refused(self, callbacks: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[FieldError]]:
@@ -294,14 +356,8 @@ class WebhookDesk:
         entries = [untold_entry(int(untold))] if untold else []
         if not ids:
             return entries
-        known = ids.decode().split(",")
-        pipe = self._client.pipeline(transaction=False)
-        for delivery_id in known:
-            pipe.hmget(names.task(delivery_id), list(RECORD_FIELDS))
-        with redis_faults():
-            rows = await pipe.execute()
-        for delivery in map(parse_task, known, rows):
-            entries += delivery_log(delivery) if delivery is not None else ()
+        for delivery in await self._read_tasks(ids.decode().split(",")):
+            entries += delivery_log(delivery)
         return entries
 
     async def read(self, tenant: str) -> WebhookSettings:

@@ -36,8 +36,9 @@ TAGS = {
 ABOUT = """Queue a task, and watch it or wait for it. JSON in UTF-8, `snake_case`; times are RFC 3339 in UTC;
 durations carry their unit in the name.
 
-- **Tokens.** `Authorization: Bearer <token>`. Each operation names the scope that its token needs. What belongs to
-  another tenant is a `404`, as if it did not exist.
+- **Tokens.** `Authorization: Bearer <token>`. Each operation names the scopes that its token needs. What belongs to
+  another tenant is a `404`, as if it did not exist. What clients told, and what was made of it, is shown to tokens
+  with `tasks:payload` alone: to others a record's and an event's `result` is `null`.
 - **Errors** are problem details (RFC 9457, `application/problem+json`). Decide by their `type`; it leads to a page
   that says what to do. Invalid input has `errors` with the field and what would be right; unknown fields are refused.
 - **Limits.** `RateLimit` and `RateLimit-Policy` say how many requests are left in this minute.
@@ -127,7 +128,7 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
     if operation.scope is None:
         return []
     schemes = ["token", "session", *(["ticket"] if operation.takes_ticket else [])]
-    return [{scheme: [operation.scope]} for scheme in schemes]
+    return [{scheme: list(operation.scopes)} for scheme in schemes]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

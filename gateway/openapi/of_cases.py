@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway import answers
 from gateway.openapi import examples
 from gateway.openapi.parts import CASE_ID, DOCUMENT_ID, Answer, Body, Example, Link, Operation, limit
-from gateway.problem_kinds import INVALID_INPUT, NO_VECTOR, RANGE_NOT_SATISFIABLE, UNSUPPORTED_MEDIA_TYPE
-from gateway.requests import CaseRequest
+from gateway.problem_kinds import INVALID_INPUT, NO_VECTOR, ON_HOLD, RANGE_NOT_SATISFIABLE, UNSUPPORTED_MEDIA_TYPE
+from gateway.requests import CaseRequest, HoldRequest
 
 TAG = "Cases and documents"
 _CASE = {"case_id": "$request.path.case_id"}
@@ -15,6 +15,7 @@ _DOCUMENT_LINKS = {
     name: Link(name, {"document_id": "$response.body#/document_id"})
     for name in ("getDocument", "getDocumentContent", "getDocumentText", "deleteDocument")
 }
+_PUT = {"anyOf": [answers.CaseAnswer, answers.CasePut]}
 _FORM = {
     "type": "object",
     "additionalProperties": False,
@@ -44,16 +45,17 @@ OPERATIONS = (
         operation_id="putCase",
         tag=TAG,
         summary="Put a case's conversation",
-        description="The whole conversation as it stands now: what the case held before is replaced.",
+        description="The whole conversation as it stands now: what the case held before is replaced. "
+        "The answer shows the case to tokens with `tasks:payload`.",
         scope="tasks:write",
         parameters=(CASE_ID,),
         body=Body(CaseRequest, (examples.CASE_BODY,)),
         answers=(
-            Answer(200, "It is replaced.", answers.CaseAnswer, links=_CASE_LINKS, example=examples.CASE),
+            Answer(200, "It is replaced.", _PUT, links=_CASE_LINKS, example=examples.CASE),
             Answer(
                 201,
                 "It is new.",
-                answers.CaseAnswer,
+                _PUT,
                 headers=("Location",),
                 links=_CASE_LINKS,
                 example={**examples.CASE, "documents": [], "results": {}},
@@ -67,6 +69,7 @@ OPERATIONS = (
         tag=TAG,
         summary="Read a case",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(CASE_ID,),
         answers=(Answer(200, "All that is known of it.", answers.CaseAnswer, example=examples.CASE),),
         problems=(INVALID_INPUT,),
@@ -77,10 +80,45 @@ OPERATIONS = (
         operation_id="deleteCase",
         tag=TAG,
         summary="Forget a case",
-        description="Its tasks are cancelled and forgotten, its documents and results deleted.",
+        description="Its key is destroyed; its tasks are cancelled and forgotten, its documents and results deleted. "
+        "Who asks again gets the same receipt, as long as nothing of the case came since.",
         scope="tasks:write",
         parameters=(CASE_ID,),
-        answers=(Answer(204, "It is forgotten, or never was."),),
+        answers=(Answer(200, "It is erased; the signed receipt.", answers.ErasureReceipt, example=examples.RECEIPT),),
+        problems=(INVALID_INPUT, ON_HOLD),
+    ),
+    Operation(
+        method="PUT",
+        path="/api/cases/{case_id}/hold",
+        operation_id="holdCase",
+        tag=TAG,
+        summary="Put a case on hold",
+        description="It is neither erased nor does it expire until the hold is ended.",
+        scope="ops:write",
+        parameters=(CASE_ID,),
+        body=Body(HoldRequest, (Example("Proceedings", {"reason": "Processo 0001234-56.2026.8.26.0100"}),)),
+        answers=(Answer(200, "It is on hold.", answers.CaseHold, example=examples.HOLD),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/cases/{case_id}/hold",
+        operation_id="getHold",
+        tag=TAG,
+        summary="Why a case is on hold",
+        scope="tasks:read",
+        parameters=(CASE_ID,),
+        answers=(Answer(200, "The hold.", answers.CaseHold, example=examples.HOLD),),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/cases/{case_id}/hold",
+        operation_id="releaseCase",
+        tag=TAG,
+        summary="End the hold on a case",
+        scope="ops:write",
+        parameters=(CASE_ID,),
+        answers=(Answer(204, "It can be erased, and expires, again."),),
         problems=(INVALID_INPUT,),
     ),
     Operation(
@@ -127,6 +165,7 @@ OPERATIONS = (
         tag=TAG,
         summary="Read what is known of a document",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(DOCUMENT_ID,),
         answers=(Answer(200, "The document.", answers.Document, example=examples.DOCUMENT_ANSWER),),
     ),
@@ -147,6 +186,7 @@ OPERATIONS = (
         tag=TAG,
         summary="Download a document",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(DOCUMENT_ID,),
         answers=(
             Answer(
@@ -167,6 +207,7 @@ OPERATIONS = (
         tag=TAG,
         summary="The text that an analysis read",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(DOCUMENT_ID,),
         answers=(
             Answer(

@@ -244,6 +244,7 @@ OPERATIONS = (
         tag=TAG,
         summary="Read the bare result",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(TASK_ID,),
         answers=(
             Answer(
@@ -263,6 +264,7 @@ OPERATIONS = (
         summary="Read the vectors of a large result",
         description="Where `embeddings_url` of the result leads to. Parts of it can be asked for with `Range`.",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(TASK_ID,),
         answers=(
             Answer(
@@ -309,6 +311,7 @@ it is open until the batch has ended and every case is told. `n` counts the line
 `after=<n>` goes on behind the last line that one has. A stream that can't be finished is cut: the client sees an
 incomplete body.""",
         scope="tasks:read",
+        shows_payload=True,
         parameters=(
             TASK_ID,
             Parameter("after", "query", "So many lines the client has already.", whole(0, 10_000, 0)),

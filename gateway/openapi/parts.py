@@ -27,6 +27,7 @@ from gateway.problem_kinds import (
     UNAVAILABLE,
     Kind,
 )
+from tasks.api_keys import PAYLOAD
 
 JSON = "application/json"
 Schema = dict[str, Any]
@@ -88,8 +89,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one method of a path does. `scope` is the one that its token needs; `None`: it takes no token. `problems`
-    are those that it has beside the ones that all operations like it have."""
+    """What one method of a path does. `scope` is the one that its token needs; `None`: it takes no token. What
+    `shows_payload` wants `tasks:payload` beside it. `problems` are those that it has beside the ones that all
+    operations like it have."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
@@ -98,12 +100,19 @@ class Operation:
     summary: str
     description: str = ""
     scope: str | None
+    shows_payload: bool = False
     takes_ticket: bool = False
     deprecated: bool = False
     parameters: Sequence[Parameter] = ()
     body: Body | None = None
     answers: Sequence[Answer]
     problems: Sequence[Kind] = ()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """All that its token needs."""
+        needed = () if self.scope is None else (self.scope,)
+        return (*needed, PAYLOAD) if self.shows_payload else needed
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

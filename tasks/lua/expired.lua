@@ -6,8 +6,12 @@ local most, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 local LOOKS_AT_MOST = 5
 
 -- What the cases of a batch came to is read at the batch, as long as there is the batch: nil where nothing keeps this
--- task, else when it is to be looked at again. What is to be forgotten on request is kept by nobody.
+-- task, else when it is to be looked at again. What is to be forgotten on request is kept by nobody. A hold on its case
+-- keeps a task whatever becomes of the batch.
 local function kept_until(task, due)
+  if task.case ~= '' and redis.call('EXISTS', key.case_hold(task.tenant, task.case)) == 1 then
+    return now() + retention
+  end
   if task.parent == '' or task.forget == '1' or due == 0 then return nil end
   if redis.call('EXISTS', key.task(task.parent)) == 0 then return nil end
   local until_when = tonumber(redis.call('ZSCORE', key.expiring(), task.parent)) or now() + retention

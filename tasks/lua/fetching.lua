@@ -88,8 +88,9 @@ local function begin_run(id, lane, worker, states, retention)
   redis.call('SADD', key.acks(worker, lane), id)
   begin_or_go_on(task, worker)
   save(task)
+  local case_key = task.case ~= '' and redis.call('GET', key.case_key(task.tenant, task.case)) or ''
   return {id, task.name, lane, task.run, task.payload, task.options, task.tenant, task.case, task.parent,
-    task.retries}
+    task.retries, case_key}
 end
 
 -- Returns the runs that begin. What doesn't begin is bounded too: of a batch that gave up, each child that is dropped

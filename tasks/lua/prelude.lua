@@ -175,8 +175,8 @@ local function publish(task, seq, event, extra, tail)
   return head
 end
 
--- Writes an event into the task's log and tells every watcher. `extra` is JSON or ''; `tail` (a result or an
--- error, JSON) goes to those who watch now and is kept in the record, not in the log.
+-- Writes an event into the task's log and tells every watcher. `extra` is JSON or ''; `tail` (an error, JSON) goes to
+-- those who watch now and is kept in the record, not in the log.
 local function tell(task, event, extra, tail, seq)
   seq = seq or next_seq()
   set(task, 'log', with_line(task.log, seq .. ' ' .. event .. ' ' .. extra))
@@ -536,6 +536,36 @@ local function recover(task, cause, retention_ms)
   push(task, true)
   tell(task, 'recovered', '{"cause":"' .. cause .. '",' .. string.sub(attempt_json(task), 2))
   save(task)
+end
+
+-- Their addresses are the client's words too. One that is being sent is forgotten when it ends.
+local function forget_deliveries(task)
+  for id in string.gmatch(redis.call('HGET', key.task(task.id), 'deliveries') or '', '[^,]+') do
+    local delivery = load(id)
+    if delivery then
+      set(delivery, 'forget', '1')
+      if FINAL[delivery.status] then
+        redis.call('ZADD', key.expiring(), now(), id)
+        save(delivery)
+      elseif delivery.status == 'running' then
+        save(delivery)
+      else
+        withdraw(delivery)
+        cancelled(delivery, 0)
+      end
+    end
+  end
+end
+
+-- An ended task and everything that points to it.
+local function forget_record(task)
+  if task.callback ~= '' then forget_deliveries(task) end
+  unbury(task)
+  redis.call('ZREM', key.by_status(task.tenant, task.status), task.id)
+  redis.call('ZREM', key.by_name(task.tenant, task.name), task.id)
+  if task.case ~= '' then redis.call('ZREM', key.by_case(task.tenant, task.case), task.id) end
+  if task.parent ~= '' then redis.call('ZREM', key.children(task.parent), task.id) end
+  redis.call('DEL', key.task(task.id), key.children(task.id), key.held(task.id), key.ended(task.id))
 end
 
 -- True where this is the run, and the worker, that the record says is going on; any other was superseded and may not

@@ -1,16 +1,20 @@
 -- Creates records and queues their messages, all or nothing.
 -- ARGV: max_waiting, idempotency digest or '', fingerprint of the body, idempotency TTL in ms,
 --       quota of a tenant that has none of its own, or '' where none is asked, audit line or '', what it is about,
+--       TTL of a case's key in s, how many cases, then per case: tenant, case, the key that was sealed with, '1' where
+--       it is a new one;
 --       then per task: id, name, queue, priority, tenant, case, parent, eta (ms) or '', delay (ms) or '',
---       options, payload, metadata (JSON each), held ('1': waits for its parent to draw it), callback (a URL) or ''
+--       options, payload, metadata (both sealed), held ('1': waits for its parent to draw it), callback (a URL) or ''
 -- Returns {'queued', id...}; {'replayed', id...} where the idempotency key had been used with the same body;
+--         {'rekey', tenant, case, key kept or '', ...} where a case has another key than was sealed with;
 --         {'mismatch'} with another body; {'full', lane}; {'quota', quota}; {'orphan'} where the parent isn't running,
 --         or is to end.
 -- Safe to send again: a task that exists is left as it is.
 
 local max_waiting, digest, fingerprint, idempotency_ttl = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local quota, audit_line, subjects = ARGV[5], ARGV[6], ARGV[7]
-local STRIDE, FIRST = 14, 8
+local key_ttl, cases, KEYS_FROM = tonumber(ARGV[8]), tonumber(ARGV[9]), 10
+local STRIDE, FIRST = 14, KEYS_FROM + 4 * cases
 
 -- A hundred ids and the commas between them.
 local REPLAYED_BYTES = 3699
@@ -25,7 +29,7 @@ for i = FIRST, #ARGV, STRIDE do
   local task = {id = ARGV[i], name = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3],
     tenant = ARGV[i + 4], case = ARGV[i + 5], parent = ARGV[i + 6], eta = ARGV[i + 7], delay = ARGV[i + 8],
     options = ARGV[i + 9], payload = ARGV[i + 10], metadata = ARGV[i + 11], held = ARGV[i + 12] == '1',
-    callback = ARGV[i + 13],
+    callback = ARGV[i + 13], idem = digest,
     run = 0, retries = 0, progress = 0, log = '', status = '', written = {}, removed = {}}
   task.lane = task.queue .. '.' .. task.priority
   task.is_known = redis.call('EXISTS', key.task(task.id)) == 1 or has_been(task)
@@ -83,7 +87,7 @@ local function due_time(task)
 end
 
 local WRITTEN = {'name', 'queue', 'priority', 'tenant', 'cseq', 'status', 'options', 'payload', 'case', 'parent',
-  'metadata', 'callback'}
+  'metadata', 'callback', 'idem'}
 
 local function write_record(task, due)
   for _, field in ipairs(WRITTEN) do
@@ -134,6 +138,9 @@ if lane then return {'full', lane} end
 local exceeded = over_quota()
 if exceeded then return {'quota', exceeded} end
 if orphaned() then return {'orphan'} end
+local others = other_keys(ARGV, KEYS_FROM, cases)
+if others then return others end
+keep_keys(ARGV, KEYS_FROM, cases, key_ttl)
 
 local answer = {'queued'}
 for _, task in ipairs(tasks) do

@@ -1,5 +1,5 @@
 -- Ends a run well, and acks it.
--- ARGV: id, run, worker, lane, allowed states, retention in ms, result (JSON) or '', place of a large result or '',
+-- ARGV: id, run, worker, lane, allowed states, retention in ms, result (sealed) or '', place of a large result or '',
 --       then, where the worker wants more, the arguments of `fetch`
 -- Returns {'done', run begun, ...}; {'lost', ...} where the run was superseded (then only the worker's hold is given up).
 
@@ -25,7 +25,7 @@ unset(task, 'error')
 finish(task, 'succeeded', tonumber(retention))
 settle(task, worker)
 local large = place ~= '' and ',"large":true' or ''
-tell(task, 'succeeded', '{"attempt":' .. (task.retries + 1) .. ',"run":' .. task.run .. large .. '}', result)
+tell(task, 'succeeded', '{"attempt":' .. (task.retries + 1) .. ',"run":' .. task.run .. large .. '}')
 save(task)
 keep_for_case()
 return ended('done', ARGV, 9)

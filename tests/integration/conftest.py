@@ -133,13 +133,18 @@ def quick_triage(run: Run, payload: Any, tools: Toolbox) -> BaseModel:
         raise RuntimeError("segredo do cliente")
     run.report(25, "Lendo a conversa")
     run.report(75, "Resumindo")
+    return a_triage(payload.case_id, message)
+
+
+def a_triage(case_id: str, said: str) -> TriageResult:
+    """A result with nothing in it but what was said."""
     return TriageResult(
-        case_id=payload.case_id,
+        case_id=case_id,
         area="trabalhista",
         areas=(),
         urgency="high",
         urgency_reasons=(),
-        summary=message[:100],
+        summary=said[:100],
         entities=(),
         missing_information=(),
         next_question=None,

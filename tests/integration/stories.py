@@ -11,7 +11,7 @@ from tasks.catalog import Catalog, TaskSpec
 from tasks.ids import new_id
 from tasks.ledger import Appetite, Hold, Ledger, Started
 from tasks.lifecycle import Priority
-from tasks.record import RECORD_FIELDS, Task, parse_task
+from tasks.record import Task
 from tasks.settings import Settings
 from tasks.submission import NewTask, Order, check
 
@@ -42,9 +42,7 @@ def a_task(priority: str = Priority.NORMAL, **wishes: Any) -> NewTask:
 
 
 def record(ledger: Ledger, task_id: str) -> Task:
-    values = ledger.client.hmget(ledger.keys.of("task", id=task_id), list(RECORD_FIELDS))
-    task = parse_task(task_id, values)  # type: ignore[arg-type]
-    assert task is not None
+    (task,) = ledger.tasks([task_id])
     return task
 
 

@@ -80,11 +80,30 @@ def test_everything_that_changes_something_is_noted(
         ("queue.pause", "unchanged", ["triage"]),
         ("queue.resume", "resumed", ["triage"]),
         ("document.delete", "deleted", [document["document_id"]]),
+        ("case.delete", "begun", ["case-1"]),
         ("case.delete", "deleted", ["case-1"]),
     ]
     last = entries(api)[-1]
     assert (last["actor"], last["tenant"], last["request_id"]) == (me, "acme", "erase-1")
     assert [entry["seq"] for entry in entries(api)] == list(range(1, len(entries(api)) + 1))
+    assert "segredo" not in json.dumps(entries(api))
+
+
+def test_holds_and_what_they_forbid_are_noted_without_the_reason(api: Client) -> None:
+    api.put("/api/cases/case-1", json={})
+    api.put("/api/cases/case-1/hold", json={"reason": "segredo"})
+    assert api.delete("/api/cases/case-1").status_code == 409
+    api.delete("/api/cases/case-1/hold")
+    receipts = [api.delete("/api/cases/case-1").json() for _ in range(2)]
+
+    assert receipts[0] == receipts[1]
+    assert told(api) == [
+        ("case.hold", "held", ["case-1"]),
+        ("case.delete", "on-hold", ["case-1"]),
+        ("case.release", "released", ["case-1"]),
+        ("case.delete", "begun", ["case-1"]),
+        ("case.delete", "deleted", ["case-1"]),
+    ]
     assert "segredo" not in json.dumps(entries(api))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,10 @@ def put_case(api: Client, case_id: str = "case-1", **body: Any) -> httpx.Respons
 
 def upload(api: Client, content: bytes, case_id: str = "case-1", name: str = "petição.txt") -> httpx.Response:
     return api.post("/api/documents", files={"file": (name, content, "text/plain")}, data={"case_id": case_id})
+
+
+def files_of(settings: Settings) -> list[Path]:
+    return [path for path in (settings.data_dir / "blobs").rglob("*") if path.is_file()]
 
 
 def test_a_case_holds_its_conversation_and_its_latest_results(api: Client, worker: LaneWorker) -> None:
@@ -59,13 +64,13 @@ def test_forgetting_a_case_forgets_everything_of_it(api: Client, worker: LaneWor
     task_id = api.submit(kwargs={})
     api.until(task_id, "succeeded")
 
-    assert api.delete("/api/cases/case-1").status_code == 204
+    assert api.delete("/api/cases/case-1").status_code == 200
 
     assert api.get("/api/cases/case-1").status_code == 404
     assert api.get(f"/api/tasks/{task_id}").status_code == 404
     assert api.get("/api/tasks", params={"case_id": "case-1"}).json()["tasks"] == []
-    assert [path for path in settings.data_dir.rglob("*") if path.is_file()] == []
-    assert api.delete("/api/cases/case-1").status_code == 404
+    assert files_of(settings) == []
+    assert api.delete("/api/cases/nobody").status_code == 404
 
 
 def test_a_case_id_that_no_case_can_have_is_refused(api: Client) -> None:
@@ -85,8 +90,9 @@ def test_a_document_is_kept_once_and_given_back(api: Client, settings: Settings)
     assert document["filename"] == "petição.txt"
     assert again.json()["sha256"] == document["sha256"]
     assert again.json()["document_id"] != document["document_id"]
-    files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
+    files = files_of(settings)
     assert len(files) == 1
+    assert "Petição".encode() not in files[0].read_bytes()
     assert upload(api, "Petição inicial".encode()).json()["document_id"] == document["document_id"]
     content = api.get(f"/api/documents/{document['document_id']}/content")
     assert content.content == "Petição inicial".encode()
@@ -104,7 +110,7 @@ def test_a_case_may_be_called_like_a_part_of_another(api: Client, worker: LaneWo
     put_case(api, "case-1:documents")
     api.until(api.submit(args=["case-1:documents"]), "succeeded")
 
-    assert api.delete("/api/cases/case-1:documents").status_code == 204
+    assert api.delete("/api/cases/case-1:documents").status_code == 200
     assert api.get("/api/cases/case-1:documents").status_code == 404
     assert upload(api, b"mais texto", case_id="case-1").status_code == 201
 

@@ -6,10 +6,11 @@ import pytest
 import redis
 
 from middleware.worker import LaneWorker
+from tasks.api_keys import ApiKeys
 from tasks.record import Task
 from tasks.service import TaskService
 from tasks.settings import Settings
-from tests.integration.conftest import Client
+from tests.integration.conftest import Client, Gateway
 from tests.integration.stories import a_task, begun, fetched, hold, ledger_for, record
 
 
@@ -160,3 +161,16 @@ def test_what_has_ended_is_refused_as_such_whatever_was_seen_of_it(api: Client) 
     api.delete(f"/api/tasks/{task_id}")
 
     assert api.delete(f"/api/tasks/{task_id}", headers={"If-Match": '"1-0"'}).status_code == 409
+
+
+def test_a_record_without_what_clients_told_is_another_one(api: Client, keys: ApiKeys, gateway: Gateway) -> None:
+    path = f"/api/tasks/{api.submit(countdown=60)}"
+    whole = api.get(path).headers["etag"]
+    _, token = keys.create("clerk", "acme", ("tasks:read", "tasks:write"))
+    with Client(base_url=gateway.url, headers={"Authorization": f"Bearer {token}"}, timeout=20) as clerk:
+        bare = clerk.get(path).headers["etag"]
+
+        assert bare != whole
+        assert clerk.get(path, headers={"If-None-Match": bare}).status_code == 304
+        assert api.get(path, headers={"If-None-Match": bare}).status_code == 200
+        assert clerk.delete(path, headers={"If-Match": bare}).status_code == 200

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import redis
 
+from middleware.worker import LaneWorker
 from tasks.api_keys import ApiKeys
 from tasks.errors import InvalidInput
 from tasks.settings import Settings
@@ -185,3 +186,66 @@ def test_the_dashboard_asks_for_a_login(gateway: Gateway) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["location"] == "/login?next=/ops/dramatiq/"
+
+
+# ----------------------------------------------------------------------------------------------- payloads
+
+
+def test_a_reader_without_the_scope_for_payloads_sees_records_without_them(
+    api: Client, gateway: Gateway, keys: ApiKeys, worker: LaneWorker
+) -> None:
+    api.put("/api/cases/case-1", json={"conversation_history": [{"role": "client", "content": "segredo"}]})
+    form = {"files": {"file": ("segredo.txt", b"segredo", "text/plain")}, "data": {"case_id": "case-1"}}
+    document_id = api.post("/api/documents", **form).json()["document_id"]
+    task_id = api.submit(kwargs={"user_message": "segredo"})
+    assert api.until(task_id, "succeeded")["result"]["summary"] == "segredo"
+    _, token = keys.create("reader", "acme", ("tasks:read", "tasks:write"))
+
+    with with_token(gateway, token) as reader:
+        record = reader.record(task_id)
+        assert (record["status"], record["result"], record["result_url"]) == ("succeeded", None, None)
+        seen = [
+            reader.get("/api/tasks").text,
+            reader.get(f"/api/tasks/{task_id}/events").text,
+            reader.get(f"/api/tasks/{task_id}/log").text,
+            reader.put("/api/cases/case-2", json={"conversation_history": []}).text,
+        ]
+        for path in (
+            *(f"tasks/{task_id}/{part}" for part in ("result", "embeddings", "results")),
+            *(f"documents/{document_id}{part}" for part in ("", "/content", "/text")),
+            "cases/case-1",
+        ):
+            answer = reader.get(f"/api/{path}")
+            assert answer.status_code == 403, path
+            assert "tasks:payload" in answer.text
+            seen.append(answer.text)
+    assert all("segredo" not in text for text in seen)
+
+
+def test_a_stream_tells_a_live_result_only_to_who_may_see_it(
+    api: Client, gateway: Gateway, keys: ApiKeys, worker: LaneWorker
+) -> None:
+    _, token = keys.create("reader", "acme", ("tasks:read",))
+    task_id = api.submit(kwargs={"user_message": "segredo"}, countdown=0.3)
+
+    with with_token(gateway, token) as reader:
+        without = reader.get(f"/api/tasks/{task_id}/events").text
+    with_it = api.get(f"/api/tasks/{task_id}/events").text
+
+    assert '"status":"succeeded"' in without
+    assert "segredo" not in without
+    assert "segredo" in with_it
+
+
+def test_a_key_that_is_older_than_the_scope_keeps_what_it_could_see(
+    gateway: Gateway, keys: ApiKeys, client: redis.Redis
+) -> None:
+    key, token = keys.create("old", "acme", ("tasks:read",))
+    operator, _ = keys.create("operator", "acme", ("ops:read",))
+    for one in (key, operator):
+        client.hdel(f"despacho:apikey:{one.key_id}", "knows_payload")
+
+    with with_token(gateway, token) as reader:
+        assert reader.get("/api/cases/nobody").status_code == 404
+    scopes = {one.key_id: one.scopes for one in keys.list()}
+    assert scopes == {key.key_id: ("tasks:read", "tasks:payload"), operator.key_id: ("ops:read",)}

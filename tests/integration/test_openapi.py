@@ -188,8 +188,9 @@ def ask(gateway: Gateway, operation: Operation, token: str | None) -> httpx.Resp
 def test_the_scope_that_is_told_is_the_one_that_is_needed(
     gateway: Gateway, keys: ApiKeys, operation: Operation
 ) -> None:
-    _, without_it = keys.create("lacks", "acme", tuple(scope for scope in SCOPES if scope != operation.scope))
-    _, with_it = keys.create("has", "acme", (str(operation.scope),))
+    lacking = tuple(scope for scope in SCOPES if scope != operation.scopes[-1])
+    _, without_it = keys.create("lacks", "acme", lacking)
+    _, with_it = keys.create("has", "acme", operation.scopes)
 
     assert ask(gateway, operation, None).status_code == 401
     assert ask(gateway, operation, without_it).status_code == 403

@@ -106,6 +106,7 @@ def test_the_names_and_statuses_are_promised() -> None:
         "request-timeout": 408,
         "conflict": 409,
         "no-vector": 409,
+        "on-hold": 409,
         "gone": 410,
         "precondition-failed": 412,
         "too-large": 413,

@@ -173,7 +173,8 @@ def test_cases_and_documents(despacho: Client, tmp_path: Path) -> None:
     assert documents == [from_path["document_id"], from_file["document_id"]]
     with pytest.raises(Problem, match="409"):
         despacho.similar("case-1")
-    despacho.delete_case("case-1")
+    receipt = despacho.delete_case("case-1")
+    assert (receipt["case_id"], receipt["counts"]["documents"]) == ("case-1", 2)
     with pytest.raises(Problem, match="404"):
         despacho.get_case("case-1")
 

@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -427,10 +428,15 @@ def test_a_client_that_takes_nothing_is_cut_and_misses_nothing(
 
 def test_a_burst_cuts_nobody_who_reads(api: Client, ledger: Ledger) -> None:
     tasks = [in_case() for _ in range(3 * BEHIND_AT_MOST)]
-    with watching(api, "/api/events") as events:
+
+    def submit_all() -> None:
         for at in range(0, len(tasks), 1_000):
             ledger.submit(tasks[at : at + 1_000])
+
+    with watching(api, "/api/events") as events, ThreadPoolExecutor(1) as others:
+        submitted = others.submit(submit_all)
         told = take(events, len(tasks))
+        submitted.result()
 
     assert [event.data["task_id"] for event in told] == [task.task_id for task in tasks]
 

@@ -51,7 +51,7 @@ def test_the_results_of_a_batch_are_cut_with_the_key(
 ) -> None:
     kwargs = {"cases": [{"case_id": "a", "user_message": "oi"}], "operations": ["triage"]}
     batch = api.submit("batch.process_cases", args=[], kwargs=kwargs, countdown=60)
-    key, token = keys.create("short", "acme", ("tasks:read",))
+    key, token = keys.create("short", "acme", ("tasks:read", "tasks:payload"))
     with ExitStack() as stack:
         results = opened(stack, gateway, token, f"/api/tasks/{batch}/results")
         wait_until(watched(client, f"despacho:events:batch:{batch}"), "the stream is open")

@@ -26,6 +26,7 @@ from middleware.worker import LaneWorker
 from tasks import scripts
 from tasks.catalog import WEBHOOK_TASK
 from tasks.keys import Keys
+from tasks.ledger import Ledger
 from tasks.settings import Settings
 from tasks.webhooks import Webhooks
 from tests import receiver as replies
@@ -432,6 +433,7 @@ def test_the_end_of_what_is_not_kept_any_more_is_told_to_nobody(
     secret: str,
     deliveries: Of,
     client: redis.Redis,
+    settings: Settings,
     request: pytest.FixtureRequest,
 ) -> None:
     task_id = api.submit(callback_url=url, countdown=600)
@@ -443,7 +445,8 @@ def test_the_end_of_what_is_not_kept_any_more_is_told_to_nobody(
 
     field = Deliveries(client, task_id).field
     wait_until(lambda: field(delivery_id, "status") == "succeeded", "the delivery has ended")
-    assert json.loads(field(delivery_id, "result") or "")["outcome"] == "forgotten"
+    (delivery,) = Ledger(client, settings).tasks([delivery_id])
+    assert delivery.result["outcome"] == "forgotten"
     assert not trusted.received
 
 

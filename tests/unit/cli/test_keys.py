@@ -109,4 +109,4 @@ def test_the_admin_key_may_do_everything_and_is_made_once(data_dir: Path, said: 
     assert second is None
     assert first.path.read_text() == f"{first.secret}\n"
     main(["keys", "list", "--data-dir", str(data_dir)])
-    assert "tasks:read tasks:write ops:read ops:write" in said.readouterr().out
+    assert "tasks:read tasks:write tasks:payload ops:read ops:write" in said.readouterr().out

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 
 import pytest
 
 from cli import logs
-from cli.logs import last_lines, log, supervision_logged, trim
+from cli.logs import last_lines, log, supervision_logged, to_stderr, trim
+from tasks.payloads import InlineCase
 
 
 @pytest.fixture
@@ -52,3 +55,29 @@ def test_warnings_are_on_stderr_and_all_is_in_the_file(tmp_path: Path, capsys: p
     assert "worker-1 is ready" in kept
     assert "worker-1 ended" in kept
     assert "nobody" not in kept
+
+
+def _fail_with_words() -> None:
+    try:
+        raise KeyError("palavras do cliente")
+    except KeyError as error:
+        raise ValueError("mais palavras do cliente") from error
+
+
+def test_a_traceback_says_where_and_what_and_nothing_of_what_was_said() -> None:
+    try:
+        _fail_with_words()
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "request 7 failed", (), sys.exc_info())
+
+    told = to_stderr().format(record)
+
+    assert "palavras do cliente" not in told.replace('raise ValueError("mais palavras do cliente")', "")
+    assert "in _fail_with_words" in told
+    assert told.endswith("ValueError from KeyError")
+
+
+def test_a_payload_that_does_not_fit_is_not_quoted_by_its_error() -> None:
+    with pytest.raises(ValueError) as told:
+        InlineCase.model_validate({"case_id": "c", "user_message": ["palavras do cliente"]})
+    assert "palavras" not in str(told.value)

@@ -15,7 +15,7 @@ URL = "https://app.example/hooks"
 
 @pytest.fixture
 def at(client: redis.Redis, settings: Settings) -> tuple[str, ...]:
-    return ("--tenant", "acme", "--redis-url", settings.redis_url)
+    return ("--tenant", "acme", "--redis-url", settings.redis_url, "--data-dir", str(settings.data_dir))
 
 
 def test_a_secret_is_shown_once_and_rotated(

@@ -114,14 +114,15 @@ def test_a_percentile_is_within_a_fifth_of_the_true_one(durations: list[int]) ->
 
 
 @given(st.text(), st.dictionaries(st.text(), st.integers(), max_size=3))
-def test_an_event_survives_its_way_through_pub_sub(words: str, result: dict[str, int]) -> None:
+def test_an_event_survives_its_way_through_pub_sub(words: str, error: dict[str, int]) -> None:
     extra = compact_json({"progress_message": words, "attempt": 1})
-    message = "\n".join(["77", "succeeded", "t1", "triage.process_async", "c1", extra]) + "\n" + compact_json(result)
+    error |= {"at": 0}
+    message = "\n".join(["77", "failed", "t1", "triage.process_async", "c1", extra]) + "\n" + compact_json(error)
 
     event = parse_message(message.encode(errors="surrogatepass"))
 
     assert event.as_json()["progress_message"] == words
-    assert event.result == result
+    assert event.error == error
 
 
 def test_a_record_that_is_not_there_is_none() -> None:
