@@ -20,6 +20,7 @@ from middleware.run import current_run
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
+from tasks.reports import ReportBook
 from tasks.settings import PREFIX, Settings
 from tasks.vectors import VectorFile
 from tasks.webhooks import Webhooks
@@ -130,6 +131,7 @@ class Toolbox(Engines):
         self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
+        self.reports = ReportBook(ledger.client, settings)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 
     @cached_property
