@@ -25,6 +25,7 @@ from tasks.errors import (
     IdempotencyMismatch,
     IllegalMove,
     InvalidInput,
+    NotABatch,
     NotFound,
     QueueFull,
     QuotaExceeded,
@@ -231,6 +232,20 @@ def parse_move(move: Move, answer: list[bytes]) -> Moved:
     if verdict == "mismatch":
         raise IdempotencyMismatch
     return Moved(rest[0], replayed=True) if verdict == "replayed" else Moved(verdict)
+
+
+def parse_steering(wish: str, answer: list[bytes]) -> str:
+    """Reads the answer of `pause_batch` or `resume_batch`; its refusals become errors."""
+    verdict, *rest = (part.decode() for part in answer)
+    if verdict == "gone":
+        raise NotFound("there is no such task")
+    if verdict == "other":
+        raise NotABatch(wish, rest[0])
+    if verdict == "refused":
+        raise IllegalMove(wish, rest[0])
+    if verdict == "changed":
+        raise RecordChanged
+    return verdict
 
 
 def _or_none(ms: int) -> int | None:

@@ -37,6 +37,8 @@ NAMES = (
     "requeue",
     "pause",
     "resume",
+    "pause_batch",
+    "resume_batch",
     "hand_back",
     "held_by",
     "reclaim",
