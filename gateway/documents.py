@@ -171,18 +171,13 @@ async def text(request: Request, identity: Identity) -> Response:
 
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
-    document = await _document(request, identity)
-    known = services(request)
-    await forget_document(known, identity.tenant, document)
-    ids = [document.document_id]
-    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
-    return Response(status_code=204)
-
-
-async def forget_document(known: Services, tenant: str, document: Document) -> None:
     """Forget a document and its text, and its bytes where no other document has the same."""
-    await run_in_threadpool(known.blobs.delete, text_place(tenant, document.document_id))
-    await known.cases.remove_document(tenant, document.case_id, document.document_id, known.blobs)
+    document = await _document(request, identity)
+    known, line = services(request), by(request, identity).line("document.delete")
+    await known.cases.remove_document(identity.tenant, document.case_id, document.document_id, known.blobs, line)
+    # What a kill leaves here, the upkeep deletes.
+    await run_in_threadpool(known.blobs.delete, text_place(identity.tenant, document.document_id))
+    return Response(status_code=204)
 
 
 ROUTES = [

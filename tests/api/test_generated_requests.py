@@ -73,6 +73,7 @@ def test_every_answer_is_one_that_the_document_tells(
         timeout=SECONDS * 4,
     )
 
+    print(done.stdout[-3000:])
     assert done.returncode == 0, done.stdout[-30_000:] + done.stderr[-2_000:]
     generated = re.search(r"(\d+) generated", done.stdout)
     assert generated is not None, done.stdout
