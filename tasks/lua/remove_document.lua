@@ -9,5 +9,6 @@ local users = key.blob_users(tenant, digest)
 local was_there = redis.call('DEL', key.document(tenant, document))
 redis.call('SREM', key.case_documents(tenant, case), document)
 redis.call('SREM', users, document)
+redis.call('DEL', key.analysed(tenant, digest))
 if was_there == 1 then note(tenant, line, 'deleted', document) end
 return redis.call('SCARD', users)
