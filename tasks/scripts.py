@@ -62,6 +62,7 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "remove_document",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
