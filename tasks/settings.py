@@ -246,6 +246,12 @@ class Settings(BaseSettings):
         description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
     )
 
+    embeddings_shared: int = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Vectors of a tenant's texts that all workers share, of engines that are dear; 0: none.",
+    )
     similar_memory_bytes: int = Field(
         default=256 << 20,
         ge=0,
