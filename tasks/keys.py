@@ -118,6 +118,11 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
+    Key("alerts", "alerts", "hash", "alerts", "TTL: 8 days; 1,000 fields"),
+    Key("alert_history", "alert_history", "stream", "alerts", "TTL: 400 days; about 10,000 entries"),
+    Key("alert_notices", "alert_notices", "hash", "alerts", "TTL: a day; 1,000 fields that are still to be told"),
+    Key("alert_slot", "alert_slot:{slot}", "string", "alerts", "TTL: two slots"),
+    Key("alerts_at", "alerts_at", "string", "alerts", "TTL: 8 days"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )

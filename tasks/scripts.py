@@ -62,6 +62,7 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "settle_alert",
     "remove_document",
 )
 
