@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import batch, documents, embeddings, reports, triage, upkeep, webhooks
+from actors import backup, batch, documents, embeddings, reports, triage, upkeep, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
@@ -16,6 +16,7 @@ DECLARED = (
     Declared("webhooks.deliver", webhooks.deliver),
     # In the service's time zone. periodiq never fires on weekday 0: Sunday is 7.
     Declared("reports.generate", reports.generate, schedule="0 6 * * *"),
+    Declared("backup.run", backup.run_backup, schedule="30 2 * * *"),
     Declared("upkeep.sweep", upkeep.sweep, schedule="*/5 * * * *"),
 )
 

@@ -60,6 +60,9 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "restore_records",
+    "restore_families",
+    "restore_live",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
