@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from actors import batch
+from actors.backup import run_backup
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import build_broker
@@ -24,7 +25,10 @@ from tasks import archive
 from tasks.archive import BackupFailed, finished
 from tasks.audit_chain import Trails
 from tasks.backup import MADE_ANEW, OF_THE_MOMENT, READ_BY_NAME, back_up, last_backup, prune
+from tasks.blobs import FolderBlobs
+from tasks.catalog import CATALOG
 from tasks.erasure_ledger import ErasureLedger
+from tasks.ids import new_id
 from tasks.inspection import Inspection
 from tasks.keys import KEYS, Keys
 from tasks.ledger import Ledger
@@ -33,6 +37,7 @@ from tasks.master_key import check_master_key, new_master_key
 from tasks.payloads import BatchCaseResult
 from tasks.record import Task
 from tasks.restore import Restored, checked, restore
+from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.submission import Order, check
 from tests.conftest import wait_until
@@ -199,36 +204,51 @@ def put(api: Client, case_id: str) -> str:
 
 def opened(settings: Settings, tenant: str, case_id: str) -> Any:
     async def read() -> Any:
-        from tasks.service import TaskService
-
-        service = TaskService.connect(settings)
-        try:
+        async with service_of(settings) as service:
             return await service.cases.get(tenant, case_id)
-        finally:
-            await service.close()
 
     return asyncio.run(read())
+
+
+def erase(settings: Settings, tenant: str, case_id: str) -> None:
+    async def run() -> None:
+        async with service_of(settings) as service:
+            await service.erasure(FolderBlobs(settings.data_dir / "blobs")).erase(tenant, case_id)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def service_of(settings: Settings) -> AsyncIterator[TaskService]:
+    service = TaskService.connect(settings)
+    try:
+        yield service
+    finally:
+        await service.close()
 
 
 def test_a_case_that_was_erased_after_the_backup_stays_erased(
     api: Client, client: redis.Redis, settings: Settings, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
-    put(api, "kept:1"), put(api, "erased:1")
+    for case_id in ("kept:1", "erased:1", "erased:2"):
+        put(api, case_id)
     folder, manifest = back_up(client, settings, store, KEPT_DAYS)
     assert api.delete("/api/cases/erased:1").status_code == 200
-    # The next backup tells the folder of it; with DESPACHO_BACKUP_TO the erasure itself does.
+    # The next backup tells the folder of it; where that is set, the erasure itself does.
     back_up(client, settings, store, KEPT_DAYS)
-    assert ErasureLedger(store).since(manifest.began_ms) == {("acme", "erased:1")}
+    erase(settings.model_copy(update={"backup_to": str(store)}), "acme", "erased:2")
+    assert ErasureLedger(store).since(manifest.began_ms) == {("acme", "erased:1"), ("acme", "erased:2")}
 
     new = emptied(client, settings, tmp_path)
     came = restored(client, new, folder)
 
-    assert came.erased == 1
+    assert came.erased == 2
     assert opened(new, "acme", "kept:1") is not None
     keys = Keys("despacho")
-    for kind in ("case", "case_key", "case_documents", "by_case"):
-        assert not client.exists(keys.of(kind, tenant="acme", case="erased:1")), kind
+    for case_id in ("erased:1", "erased:2"):
+        for kind in ("case", "case_key", "case_documents", "by_case"):
+            assert not client.exists(keys.of(kind, tenant="acme", case=case_id)), kind
     files = [path for path in (new.data_dir / "blobs").rglob("*") if path.is_file()]
     assert len(files) == 1
     assert MARKER.encode() not in dumped(client)
@@ -309,7 +329,6 @@ def test_old_backups_go_but_never_the_last(client: redis.Redis, settings: Settin
     ledger = ErasureLedger(store)
     for _ in range(3):
         back_up(client, settings, store, KEPT_DAYS)
-        sleep(0.002)
     first, second, third = finished(store)
     ledger.note("acme", "case-1", archive.Manifest.read(second).began_ms - 1)
 
@@ -319,6 +338,28 @@ def test_old_backups_go_but_never_the_last(client: redis.Redis, settings: Settin
     prune(store, settings.namespace, 2**53)
     assert finished(store) == [third]
     assert not first.exists()
+
+
+def at_night(settings: Settings) -> None:
+    """A worker runs the task that the schedule sends."""
+    broker = build_broker(settings)
+    declare(broker, Declared("backup.run", run_backup), Toolbox(broker.ledger, settings))
+    worker = LaneWorker(broker, 1)
+    worker.start()
+    try:
+        order = Order("backup.run", internal=True, task_id=new_id())
+        (task_id,) = broker.ledger.submit([check(order, CATALOG)]).task_ids
+        wait_until(lambda: broker.ledger.tasks([task_id])[0].status is State.SUCCEEDED, "it is done")
+    finally:
+        worker.drain(0)
+
+
+def test_the_nightly_backup_goes_where_it_is_set_to(client: redis.Redis, settings: Settings, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    at_night(settings)
+    assert last_backup(client, settings) is None
+    at_night(settings.model_copy(update={"backup_to": str(store)}))
+    assert len(finished(store)) == 1
 
 
 def test_what_is_no_backup_of_ours_is_no_key_that_has_gone() -> None:
