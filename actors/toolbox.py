@@ -17,6 +17,7 @@ from actors.engines.http.doors import Doors
 from actors.engines.http.usage import Meter, unmetered
 from actors.spending import Spending
 from middleware.run import current_run
+from tasks.analyses import Analyses
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
@@ -129,6 +130,7 @@ class Toolbox(Engines):
         self.cases = CaseFile(ledger.client, settings, ledger.case_keys)
         self.vectors = VectorFile(ledger, self.cases)
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.analyses = Analyses(ledger.client, settings, self.cases, self.blobs)
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 

@@ -25,7 +25,7 @@ from gateway.requests import CASE_ID, bounded
 from gateway.security_headers import LOCKED
 from gateway.services import Services, services
 from tasks.api_keys import PAYLOAD, Identity
-from tasks.blobs import document_place, text_place
+from tasks.blobs import document_place, read_places, text_place
 from tasks.cases import Document, new_document, text_about
 from tasks.errors import InvalidInput, NotFound
 
@@ -180,8 +180,9 @@ async def delete(request: Request, identity: Identity) -> Response:
 
 
 async def forget_document(known: Services, tenant: str, document: Document) -> None:
-    """Forget a document and its text, and its bytes where no other document has the same."""
-    await run_in_threadpool(known.blobs.delete, text_place(tenant, document.document_id))
+    """Forget a document and what was read out of it, and its bytes where no other document has the same."""
+    for place in read_places(tenant, document.document_id):
+        await run_in_threadpool(known.blobs.delete, place)
     await known.cases.remove_document(tenant, document.case_id, document.document_id, known.blobs)
 
 

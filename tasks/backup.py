@@ -57,9 +57,9 @@ MADE_ANEW: Final = frozenset(
 """What a restore makes from the records."""
 OF_THE_MOMENT: Final = frozenset(
     {"acks", "heartbeats", "worker", "chores", "session", "ticket", "rate", "blob_guard", "audit_pending"}
-    | {"last_backup"}
+    | {"last_backup", "analysed"}
 )
-"""What means nothing after a restore; whoever was logged in to the console logs in again."""
+"""What means nothing after a restore, or is worked out again; whoever was logged in to the console logs in again."""
 READ_BY_NAME: Final = frozenset({"seq", "audit", "audit_head", "audit_state"})
 """What is read at the end, in an order of its own."""
 

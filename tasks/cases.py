@@ -248,7 +248,7 @@ class CaseFile:
         """Delete a blob of documents or texts where no document is left that it belongs to."""
         kind, tenant, *_, name = place.split("/")
         if kind == "texts":
-            if not self._exists("document", tenant=tenant, id=name.removesuffix(".txt")):
+            if not self._exists("document", tenant=tenant, id=name.partition(".")[0]):
                 blobs.delete(place)
         elif not self._exists("blob_users", tenant=tenant, digest=name):
             self._delete_unguarded_bytes(place, tenant, name, blobs)
@@ -450,6 +450,7 @@ class CaseStore:
         pipe.delete(self._keys.of("document", tenant=tenant, id=document_id))
         pipe.srem(self._documents(tenant, case_id), document_id)
         pipe.srem(users, document_id)
+        pipe.delete(self._keys.of("analysed", tenant=tenant, digest=digest))
         pipe.scard(users)
         with redis_faults():
             *_, left = await pipe.execute()

@@ -92,6 +92,13 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("document", "document:{tenant}:{id}", "hash", "cases", "TTL: case_retention"),
     Key("blob_users", "blob:{tenant}:{digest}", "set", "cases", "TTL: case_retention"),
+    Key(
+        "analysed",
+        "analysed:{tenant}:{digest}",
+        "hash",
+        "analyses",
+        "TTL: result_cache; 16 fields, dropped with a document",
+    ),
     Key("blob_guard", "blob_guard:{tenant}:{digest}", "string", "cases", "TTL: 30 s"),
     Key("api_key", "apikey:{id}", "hash", "api_keys", "10,000 keys"),
     Key("api_keys", "apikeys", "set", "api_keys", "10,000 members"),

@@ -355,6 +355,10 @@ class Ledger:
         """Add to the sums of tokens that this type of task, its queue and its tenant have cost."""
         self._call("count_tokens", task_id, prompt, completion, repeats=False)
 
+    def count_cached(self, task_id: str, known: int, made: int) -> None:
+        """Add to the counts of what this type of task, its queue and its tenant found in a cache, and didn't."""
+        self._call("count_cached", task_id, known, made, repeats=False)
+
     def succeed(self, hold: Hold, result: str | bytes, place: str = "", then: Appetite | None = None) -> Ended:
         """End the run well. `result` is sealed JSON; a large one lies at `place` in the blob store instead."""
         allowed = allowed_from(Move.SUCCEED)

@@ -28,6 +28,7 @@ NAMES = (
     "fetch",
     "progress",
     "count_tokens",
+    "count_cached",
     "succeed",
     "retry",
     "fail",

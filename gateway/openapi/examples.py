@@ -238,6 +238,8 @@ FIGURES = {
     "retried": 2,
     "prompt_tokens": 0,
     "completion_tokens": 0,
+    "cache_hits": 12,
+    "cache_misses": 109,
     "wait_ms": {"p50": 3.8, "p95": 12.5, "p99": 30.0},
     "run_ms": {"p50": 210.0, "p95": 480.2, "p99": 790.0},
 }

@@ -42,6 +42,7 @@ class StagedEngines:
     how many at a time."""
 
     name = "staged"
+    version = "1"
     dimensions = 1
 
     def __init__(self) -> None:
