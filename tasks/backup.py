@@ -9,8 +9,9 @@ that was acknowledged before the backup began is in it, unless it was forgotten 
 copied: lanes, messages, delayed tasks, dead letters and every index are made anew by the restore, from the records
 alone, so that they can't contradict them. A batch that was at work is read again at the end, the parent before its
 children, so that a parent that has ended has children that have; and deliveries of what ended meanwhile are looked up
-by name. Of a trail, stream and head are read in one transaction, after all notes that were waiting are chained. Files
-come last: a document that was deleted meanwhile is listed without its bytes.
+by name. The keys of cases, and what lists documents, are read after all that they open or list. Of a trail, stream
+and head are read in one transaction, after all notes that were waiting are chained. Files come last: a document that
+was deleted meanwhile is listed without its bytes.
 
 Nobody is kept waiting: keys are read in small steps. Memory is bounded by a step of keys, the largest trail, and the
 ids of the batches that are at work.
@@ -63,6 +64,11 @@ OF_THE_MOMENT: Final = frozenset(
 READ_BY_NAME: Final = frozenset({"seq", "audit", "audit_head", "audit_state"})
 """What is read at the end, in an order of its own."""
 
+READ_LAST: Final = frozenset(
+    {"case_key", "case_documents", "blob_users", "about", "case_holds", "case_vectors", "api_keys", "reports"}
+)
+"""What lists other keys, or opens them, is read after all of those: nothing is there whose key or place isn't."""
+
 READS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "string": lambda pipe, name: pipe.get(name),
     "hash": lambda pipe, name: pipe.hgetall(name),
@@ -82,6 +88,10 @@ class Kind:
     name: str
     type: str
     is_copied: bool
+
+    @property
+    def is_last(self) -> bool:
+        return self.name in READ_LAST
 
 
 def _kinds() -> dict[str, Kind]:
@@ -173,9 +183,10 @@ class _Backup:
         with ArchiveWriter(self._store, self._name()) as archive, redis_faults():
             self._archive = archive
             self._drain_trails()
-            for names in self._scanned():
-                self._copy(names)
+            self._copy_all(is_last=False)
             self._copy_again()
+            self._copy_all(is_last=True)
+            self._copy([self._keys.of("seq")])
             self._copy_trails()
             self._copy_files()
             self._note_erasures()
@@ -197,19 +208,23 @@ class _Backup:
 
     # ---------------------------------------------------------------------------------------------- keys
 
-    def _scanned(self) -> Iterator[list[str]]:
+    def _copy_all(self, *, is_last: bool) -> None:
+        for names in self._scanned(is_last=is_last):
+            self._copy(names)
+
+    def _scanned(self, *, is_last: bool) -> Iterator[list[str]]:
         names = self._client.scan_iter(match=f"{self._settings.namespace}:*", count=KEYS_A_STEP)
         wanted = (name.decode() for name in cast(Iterable[bytes], names))
-        copied = (name for name in wanted if self._is_copied(name))
+        copied = (name for name in wanted if self._is_copied(name, is_last=is_last))
         while some := list(islice(copied, KEYS_A_STEP)):
             yield some
 
     def _kind(self, name: str) -> Kind | None:
         return KINDS.get(name[self._head :].partition(":")[0])
 
-    def _is_copied(self, name: str) -> bool:
+    def _is_copied(self, name: str, *, is_last: bool) -> bool:
         kind = self._kind(name)
-        return kind is not None and kind.is_copied
+        return kind is not None and kind.is_copied and kind.is_last is is_last
 
     def _copy(self, names: Sequence[str], *, at_once: bool = False) -> None:
         pipe = self._client.pipeline(transaction=at_once)
@@ -256,7 +271,6 @@ class _Backup:
             children = cast(list[bytes], self._client.zrange(self._keys.of("children", id=parent), 0, -1))
             self._copy_tasks(child.decode() for child in children)
         self._copy_tasks(self._deliveries)
-        self._copy([self._keys.of("seq")])
 
     def _copy_tasks(self, ids: Iterable[str]) -> None:
         names = (self._keys.of("task", id=id_) for id_ in ids)

@@ -24,7 +24,7 @@ from middleware.worker import LaneWorker
 from tasks import archive
 from tasks.archive import BackupFailed, finished
 from tasks.audit_chain import Trails
-from tasks.backup import MADE_ANEW, OF_THE_MOMENT, READ_BY_NAME, back_up, last_backup, prune
+from tasks.backup import MADE_ANEW, OF_THE_MOMENT, READ_BY_NAME, READ_LAST, back_up, last_backup, prune
 from tasks.blobs import FolderBlobs
 from tasks.catalog import CATALOG
 from tasks.erasure_ledger import ErasureLedger
@@ -363,4 +363,4 @@ def test_the_nightly_backup_goes_where_it_is_set_to(client: redis.Redis, setting
 
 
 def test_what_is_no_backup_of_ours_is_no_key_that_has_gone() -> None:
-    assert {key.name for key in KEYS} >= MADE_ANEW | OF_THE_MOMENT | READ_BY_NAME
+    assert {key.name for key in KEYS} >= MADE_ANEW | OF_THE_MOMENT | READ_BY_NAME | READ_LAST
