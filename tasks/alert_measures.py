@@ -11,6 +11,7 @@ import redis
 from pydantic_core import from_json
 
 from tasks.alert_rules import Rule
+from tasks.backup import last_backup
 from tasks.catalog import CATALOG, Catalog
 from tasks.keys import Keys
 from tasks.lifecycle import LANES, lane_name
@@ -34,6 +35,7 @@ class Measures:
 
     def __init__(self, client: redis.Redis, settings: Settings, catalog: Catalog = CATALOG) -> None:
         self._client = client
+        self._settings = settings
         self._keys = Keys(settings.namespace)
         self._catalog = catalog
         self._heartbeat_timeout_ms = int(settings.heartbeat_timeout_s * 1_000)
@@ -65,6 +67,9 @@ class Measures:
             yield from self._waiting(rule.priority, now_ms)
         elif rule.kind == "no_worker":
             yield Sample(self.workers(now_ms))
+        elif rule.kind == "backup_failed":
+            last = last_backup(self._client, self._settings)
+            yield Sample(0 if last is None or last["ok"] else 1)
         else:
             yield from self._memory()
 

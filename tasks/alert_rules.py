@@ -18,7 +18,7 @@ from tasks.errors import FieldError, InvalidInput, SettingsError
 from tasks.lifecycle import Priority
 from tasks.settings import PREFIX, Settings
 
-Kind = Literal["dead_letters_growing", "failure_rate", "oldest_waiting", "no_worker", "memory"]
+Kind = Literal["dead_letters_growing", "failure_rate", "oldest_waiting", "no_worker", "memory", "backup_failed"]
 Severity = Literal["info", "warning", "critical"]
 UNITS: dict[Kind, str] = {
     "dead_letters_growing": "tasks",
@@ -26,6 +26,7 @@ UNITS: dict[Kind, str] = {
     "oldest_waiting": "s",
     "no_worker": "workers",
     "memory": "%",
+    "backup_failed": "backups",
 }
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_RULES = 100
@@ -164,6 +165,14 @@ clear = 75
 for_s = 120
 clear_for_s = 300
 description = "Redis comes near its bound; beyond it new tasks are refused."
+
+[[rule]]
+name = "backup-failed"
+kind = "backup_failed"
+severity = "critical"
+threshold = 1
+clear_for_s = 0
+description = "The last backup failed. See the task backup.run, or run `despacho backup`."
 """
 
 

@@ -125,6 +125,7 @@ KEYS: tuple[Key, ...] = (
     Key("alerts_at", "alerts_at", "string", "alerts", "TTL: 8 days"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
+    Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
 )
 
 CHANNELS: tuple[Key, ...] = (

@@ -63,6 +63,9 @@ NAMES = (
     "put_case",
     "add_document",
     "settle_alert",
+    "restore_records",
+    "restore_families",
+    "restore_live",
     "remove_document",
 )
 

@@ -14,6 +14,8 @@ from actors.toolbox import Toolbox
 from despacho_client import Client as DespachoClient
 from middleware.worker import LaneWorker
 from tasks.alerts import AlertBook
+from tasks.archive import BackupFailed
+from tasks.backup import back_up
 from tasks.keys import Keys
 from tasks.ledger import Ledger
 from tasks.settings import Settings
@@ -43,6 +45,11 @@ threshold = 0.2
 name = "memory"
 kind = "memory"
 threshold = 99
+[[rule]]
+name = "backup"
+kind = "backup_failed"
+threshold = 1
+clear_for_s = 0
 [[rule]]
 name = "nobody"
 kind = "no_worker"
@@ -156,3 +163,21 @@ def test_though_many_evaluate_and_nobody_works_each_change_is_told_once(
     (told,) = AlertBook(client, settings).history(0, 1 << 50)
     assert (told["rule"], told["state"], told["value"]) == ("nobody", "resolved", 0)
     assert AlertBook(client, settings).history(0, 1) == []
+
+
+def test_a_backup_that_failed_fires_until_one_succeeds(
+    client: redis.Redis, settings: Settings, tmp_path: Path
+) -> None:
+    mine = watch(client, settings)
+    (tmp_path / "file").write_text("no folder")
+
+    def states() -> dict[str, str]:
+        evaluate(mine, client)
+        return {a.rule: a.state for a in AlertBook(client, settings).standing().values() if a.rule == "backup"}
+
+    assert states() == {}
+    with pytest.raises(BackupFailed):
+        back_up(client, settings, tmp_path / "file" / "below", 1)
+    assert states() == {"backup": "firing"}
+    back_up(client, settings, tmp_path / "store", 1)
+    assert states() == {"backup": "resolved"}
