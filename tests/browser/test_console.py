@@ -147,12 +147,18 @@ def test_a_waiting_task_says_why_is_cancelled_and_run_again(console: Page, api: 
     expect(console.get_by_role("main")).to_contain_text("Imobiliário")
 
 
-def test_a_running_batch_is_stopped_from_the_page_of_batches(console: Page, api: httpx.Client) -> None:
-    task_id = submit_batch(api, 2_000, "parar")
+def test_a_running_batch_is_paused_resumed_and_stopped(console: Page, api: httpx.Client) -> None:
+    task_id = submit_batch(api, 3_000, "parar")
     go(console, "Lotes")
     listed = row(console, task_id)
     expect(listed).to_contain_text("Em curso")
     expect(listed.get_by_role("link", name="Baixar resultados")).to_be_visible()
+
+    listed.get_by_role("button", name="Pausar").click()
+    expect(listed).to_contain_text("pausado")
+    assert api.get(f"/api/tasks/{task_id}").json()["paused"] is not None
+    listed.get_by_role("button", name="Retomar").click()
+    expect(listed.get_by_role("button", name="Pausar")).to_be_visible()
 
     listed.get_by_role("button", name="Cancelar").click()
     console.get_by_role("dialog").get_by_role("button", name="Cancelar tarefa").click()

@@ -30,5 +30,5 @@ export function childrenBar(children) {
 export function pauses(task) {
   const can = task.children && !isFinal(task.status) && may("tasks:write") && has("POST /api/tasks/{id}/pause");
   if (!can) return "";
-  return task.paused_at || task.paused ? "resume" : "pause";
+  return task.paused ? "resume" : "pause";
 }

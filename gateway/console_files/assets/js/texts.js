@@ -18,7 +18,7 @@ const ENTRIES = {
   "console.lost": ["Não encontrado", "Not found"],
   "console.menu": ["Menu", "Menu"],
   "console.tools": ["Conta e ferramentas", "Account and tools"],
-  "console.docs": ["Documentação da API", "API documentation"],
+  "console.docs": ["Documentação", "API documentation"],
   "console.shortcuts": ["Atalhos do teclado", "Keyboard shortcuts"],
   "console.theme": ["Tema: {theme}", "Theme: {theme}"],
 
@@ -155,6 +155,7 @@ const ENTRIES = {
   "panel.log": ["Histórico", "History"],
   "panel.attempt": ["tentativa {attempt}", "attempt {attempt}"],
   "panel.gone": ["Esta tarefa não existe ou já foi esquecida.", "This task does not exist or was forgotten."],
+  "panel.took": ["execução {time}", "ran {time}"],
   "panel.lasted": ["após {time}", "after {time}"],
   "panel.save": ["Baixar o resultado (JSON)", "Download the result (JSON)"],
   "panel.why": ["Por que está assim", "Why it stands here"],
@@ -276,6 +277,7 @@ const ENTRIES = {
   "reason.between_lanes": ["Está a caminho da fila", "On its way into its lane"],
   "reason.running": ["Está em curso", "Is running"],
   "reason.worker_silent": ["O processo não dá sinal", "Its worker is silent"],
+  "reason.batch_paused": ["O lote está pausado", "Its batch is paused"],
   "reason.awaits_children": ["Espera seus casos", "Waits for its cases"],
   "reason.cancel_requested": ["Cancelamento pedido", "Asked to cancel"],
 
@@ -287,6 +289,7 @@ const ENTRIES = {
   "children.total": ["de {n}", "of {n}"],
 
   "batches.submit": ["Novo lote", "New batch"],
+  "batches.paused": ["pausado", "paused"],
   "batches.none": ["Ainda não há lotes.", "There are no batches yet."],
   "batches.batch": ["Lote", "Batch"],
   "batches.cases": ["Casos", "Cases"],

@@ -70,7 +70,7 @@ function content(batches, again) {
 }
 
 function cells(batch, again) {
-  const paused = pauses(batch) === "resume" ? badge("warn", text("queues.paused")) : null;
+  const paused = pauses(batch) === "resume" ? badge("warn", text("batches.paused")) : null;
   const name = batch.metadata?.name ?? batch.task_id.slice(-8);
   return [
     element("a", { href: `/tasks/${batch.task_id}`, id: `batch-${batch.task_id}` }, nameOf("task", batch.task_name), " ", element("span", { class: "code" }, name)),

@@ -5,7 +5,7 @@
 import { callInSession } from "../api.js";
 import { childrenBar, pauses } from "../children.js";
 import { atMostEvery, button, element, perFrame } from "../elements.js";
-import { percent } from "../formats.js";
+import { duration, moment, percent } from "../formats.js";
 import { nameOf, text } from "../language.js";
 import { onEvent } from "../live.js";
 import { LiveStream } from "../live-stream.js";
@@ -155,7 +155,7 @@ class TaskPage {
     const [line, bar, doing, children] = this.now.children;
     line.firstChild.dataset.status = task.status;
     line.firstChild.textContent = text(`status.${task.status}`);
-    line.lastChild.textContent = task.status === "running" ? percent(task.progress) : "";
+    line.lastChild.textContent = besideStatus(task);
     bar.hidden = task.status !== "running";
     bar.value = task.progress;
     doing.hidden = task.status !== "running" || !task.progress_message;
@@ -227,6 +227,12 @@ function move(task) {
   if (task.cancel_requested) return "cancelling";
   if (!isFinal(task.status)) return "cancel";
   return task.status === "succeeded" ? "" : "retry";
+}
+
+function besideStatus({ status, progress, eta, run_ms: ran }) {
+  if (status === "running") return percent(progress);
+  if (isFinal(status)) return ran == null ? "" : text("panel.took", { time: duration(ran) });
+  return eta ? text("tasks.due", { at: moment(eta) }) : "";
 }
 
 function nowElements() {
