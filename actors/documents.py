@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path, PurePath
 
 from actors.engines import ReadDocument, Report, SourceDocument
 from actors.toolbox import Toolbox
 from middleware.run import Run
+from tasks.analyses import ReadBefore
 from tasks.blobs import document_place, text_place
 from tasks.cases import Document, text_about
+from tasks.clock import now_ms
+from tasks.errors import Unavailable
 from tasks.payloads import AnalyzedDocument, DocumentOptions, DocumentsPayload, DocumentsResult
 
 
@@ -42,13 +46,54 @@ def _analyze_one(
     document = find_document(run, document_id, tools)
     if document is None:
         return AnalyzedDocument(document_id=document_id, error="gone: there is no such document any more")
+    asked = _asked(document, options, tools)
+    before = tools.analyses.find(run.tenant, document, asked)
+    _count(run, tools, known=before is not None)
+    if before is not None:
+        report(100, "Já lido antes")
+        return _taken_over(run, document, asked, before, tools)
     try:
-        with _in_memory(run, document, tools) as path:
-            source = SourceDocument(document_id, path, document.filename, document.media_type)
-            read = tools.documents.analyze(source, options, options.reference_date or tools.today(), report)
+        read = _read(run, document, options, tools, report)
     except FileNotFoundError:
         return AnalyzedDocument(document_id=document_id, error="gone: the document's bytes were deleted")
-    return _keep_text(run, document, read, tools)
+    kept = _keep_text(run, document, read, tools)
+    if kept.error is None:
+        found = ReadBefore(read.analysis, read.text, now_ms(), is_own=True)
+        tools.analyses.keep(run.tenant, document, asked, found)
+    return kept
+
+
+def _taken_over(run: Run, document: Document, asked: str, before: ReadBefore, tools: Toolbox) -> AnalyzedDocument:
+    """What was known of another document with these bytes becomes this one's, and stays when that one goes."""
+    analysis = before.analysis.model_copy(update={"document_id": document.document_id})
+    if before.is_own:
+        return _with_text_url(analysis) if before.text else analysis
+    kept = _keep_text(run, document, ReadDocument(analysis, before.text), tools)
+    if kept.error is None:
+        tools.analyses.keep(run.tenant, document, asked, replace(before, analysis=analysis))
+    return kept
+
+
+def _asked(document: Document, options: DocumentOptions, tools: Toolbox) -> str:
+    """Whatever an analysis depends on beside the bytes. Of the name only its ending tells a format."""
+    engine, day = tools.documents, options.reference_date or tools.today()
+    name = PurePath(document.filename).suffix.lower()
+    told = options.model_copy(update={"reference_date": day}).model_dump_json()
+    return "\n".join((engine.name, engine.version, told, document.media_type.lower(), name))
+
+
+def _count(run: Run, tools: Toolbox, *, known: bool) -> None:
+    """A store that is away costs the count, never the run."""
+    if tools.analyses.is_on:
+        with suppress(Unavailable):
+            tools.ledger.count_cached(run.task_id, int(known), int(not known))
+
+
+def _read(run: Run, document: Document, options: DocumentOptions, tools: Toolbox, report: Report) -> ReadDocument:
+    """Raises `FileNotFoundError` where the bytes are gone."""
+    with _in_memory(run, document, tools) as path:
+        source = SourceDocument(document.document_id, path, document.filename, document.media_type)
+        return tools.documents.analyze(source, options, options.reference_date or tools.today(), report)
 
 
 def find_document(run: Run, document_id: str, tools: Toolbox) -> Document | None:
@@ -86,4 +131,8 @@ def _keep_text(run: Run, document: Document, read: ReadDocument, tools: Toolbox)
     if tools.cases.document(run.tenant, document_id) is None:
         # It was deleted while it was read: whoever deletes it has looked for its text already.
         tools.blobs.delete(place)
-    return read.analysis.model_copy(update={"text_url": f"/api/documents/{document_id}/text"})
+    return _with_text_url(read.analysis)
+
+
+def _with_text_url(analysis: AnalyzedDocument) -> AnalyzedDocument:
+    return analysis.model_copy(update={"text_url": f"/api/documents/{analysis.document_id}/text"})

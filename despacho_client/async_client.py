@@ -165,6 +165,14 @@ class AsyncClient:
         kwargs = {"cases": list(cases), "operations": list(operations), **(arguments or {})}
         return await self.submit(calls.BATCH, (), kwargs, idempotency_key=idempotency_key, **options)
 
+    async def pause_batch(self, batch_id: str) -> Task:
+        """Let the cases that run end, and begin no other; once or more often, it is the same."""
+        return cast(Task, await self._json(calls.pause(batch_id)))
+
+    async def resume_batch(self, batch_id: str) -> Task:
+        """Let a paused batch go on."""
+        return cast(Task, await self._json(calls.resume(batch_id)))
+
     def results(self, batch_id: str, *, after: int = 0) -> AsyncIterator[BatchLine]:
         """The cases of a batch as they end, each once, over cuts of the connection, until all have ended."""
         return self._follow(Lines(calls.results(batch_id), after))

@@ -138,6 +138,14 @@ def retry(task_id: str) -> Call:
     return Call("POST", f"/api/tasks/retry/{quote(task_id, safe='')}", headers=_key(None))
 
 
+def pause(batch_id: str) -> Call:
+    return Call("POST", f"{_task(batch_id)}/pause")
+
+
+def resume(batch_id: str) -> Call:
+    return Call("POST", f"{_task(batch_id)}/resume")
+
+
 def page(filters: Mapping[str, Any], cursor: str | None) -> Call:
     return Call("GET", "/api/tasks", params={**filters, "cursor": cursor})
 

@@ -58,6 +58,7 @@ class Task(TypedDict):
     run_ms: int | None
     worker: str | None
     cancel_requested: bool
+    paused: dict[str, str] | None
     result: Any
     result_url: str | None
     error: TaskError | None

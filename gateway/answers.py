@@ -132,6 +132,13 @@ class TaskError(Answer):
     retryable: bool
 
 
+class Pause(Answer):
+    """Who paused it: the id of an API key, or of a JWT's subject; and when."""
+
+    by: str
+    at: Time
+
+
 class Record(Answer):
     """A task as it stands. `succeeded`, `failed` and `cancelled` are final: only a retry leaves them."""
 
@@ -155,6 +162,7 @@ class Record(Answer):
     run_ms: Count | None = Field(description="How long the last run took, or has taken so far.")
     worker: str | None
     cancel_requested: bool = Field(description="Whether its end is wished for while it runs.")
+    paused: Pause | None = Field(description="Of a batch that is paused: who paused it, and when.")
     result: Result | None = Field(description="What it came to; a large result is read at `result_url`.")
     result_url: str | None
     error: TaskError | None
@@ -199,6 +207,7 @@ class Reason(Answer):
         "scheduled",
         "retry_due",
         "queue_paused",
+        "batch_paused",
         "no_worker_reads_queue",
         "no_worker_knows_task_type",
         "workers_stopping",
@@ -273,6 +282,8 @@ class TaskFigures(Answer):
     retried: Count
     prompt_tokens: Count
     completion_tokens: Count
+    cache_hits: Count = Field(description="Documents and shared vectors that were known.")
+    cache_misses: Count
     wait_ms: Percentiles
     run_ms: Percentiles
 

@@ -18,7 +18,7 @@ from tasks.record import Task
 ANY = "*"
 NONE_THAT_THERE_IS = "-"
 _TAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')
-_VERSION = re.compile(r"[0-9c.-]+")
+_VERSION = re.compile(r"[0-9cp.-]+")
 _POSITION = "@"
 _BARE = "~"
 

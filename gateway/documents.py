@@ -25,7 +25,7 @@ from gateway.requests import CASE_ID, bounded
 from gateway.security_headers import LOCKED
 from gateway.services import Services, services
 from tasks.api_keys import PAYLOAD, Identity
-from tasks.blobs import document_place, text_place
+from tasks.blobs import document_place, read_places, text_place
 from tasks.cases import Document, new_document, text_about
 from tasks.errors import InvalidInput, NotFound
 
@@ -171,18 +171,14 @@ async def text(request: Request, identity: Identity) -> Response:
 
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
+    """Forget a document and what was read out of it, and its bytes where no other document has the same."""
     document = await _document(request, identity)
-    known = services(request)
-    await forget_document(known, identity.tenant, document)
-    ids = [document.document_id]
-    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
+    known, line = services(request), by(request, identity).line("document.delete")
+    await known.cases.remove_document(identity.tenant, document.case_id, document.document_id, known.blobs, line)
+    # What a kill leaves here, the upkeep deletes.
+    for place in read_places(identity.tenant, document.document_id):
+        await run_in_threadpool(known.blobs.delete, place)
     return Response(status_code=204)
-
-
-async def forget_document(known: Services, tenant: str, document: Document) -> None:
-    """Forget a document and its text, and its bytes where no other document has the same."""
-    await run_in_threadpool(known.blobs.delete, text_place(tenant, document.document_id))
-    await known.cases.remove_document(tenant, document.case_id, document.document_id, known.blobs)
 
 
 ROUTES = [

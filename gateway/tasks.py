@@ -340,6 +340,32 @@ async def retry(request: Request, identity: Identity) -> Response:
     return _accepted(task_id, "", State.QUEUED, 202, SOON | _replayed(moved))
 
 
+@needs("tasks:write")
+async def pause(request: Request, identity: Identity) -> Response:
+    await services(request).tasks.pause_batch(**_steered(request, identity))
+    return await _record(request, identity)
+
+
+@needs("tasks:write")
+async def resume(request: Request, identity: Identity) -> Response:
+    await services(request).tasks.resume_batch(**_steered(request, identity))
+    return await _record(request, identity)
+
+
+def _steered(request: Request, identity: Identity) -> dict[str, Any]:
+    return {
+        "task_id": request.path_params["task_id"],
+        "tenant": identity.tenant,
+        "seen": seen_by(request),
+        "by": by(request, identity),
+    }
+
+
+async def _record(request: Request, identity: Identity) -> Response:
+    task = await task_of(request, identity)
+    return Json(shown(task, identity), 200, {"ETag": entity_tag(task, bare=not identity.sees_payload)})
+
+
 def _replayed(moved: Moved) -> dict[str, str]:
     return {"Idempotent-Replayed": "true"} if moved.replayed else {}
 
@@ -379,6 +405,8 @@ ROUTES = [
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
     Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
+    Route("/api/tasks/{task_id}/pause", pause, methods=["POST"]),
+    Route("/api/tasks/{task_id}/resume", resume, methods=["POST"]),
     Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),
     resource("/api/tasks/{task_id}", GET=get, DELETE=cancel),
     Route("/api/task-types", types, methods=["GET"]),

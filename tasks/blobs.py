@@ -106,6 +106,16 @@ def text_place(tenant: str, document_id: str) -> str:
     return f"texts/{tenant}/{document_id}.txt"
 
 
+def analysis_place(tenant: str, document_id: str) -> str:
+    """What a document came to when it was last read (`tasks/analyses.py`)."""
+    return f"texts/{tenant}/{document_id}.json"
+
+
+def read_places(tenant: str, document_id: str) -> tuple[str, ...]:
+    """Everything that was read out of a document: it goes with it."""
+    return text_place(tenant, document_id), analysis_place(tenant, document_id)
+
+
 def results_folder(tenant: str, task_id: str) -> str:
     """Where everything that a task leaves in the blob store lies."""
     return f"results/{tenant}/{task_id}"

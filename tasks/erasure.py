@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.audit import LOCAL, By
-from tasks.blobs import FolderBlobs, results_folder, text_place
+from tasks.blobs import FolderBlobs, read_places, results_folder
 from tasks.case_keys import Keyring, key_ttl_s
 from tasks.cases import CaseStore
 from tasks.clock import now_ms, rfc3339
@@ -111,11 +111,17 @@ class Erasure:
 
     async def _erase_documents(self, tenant: str, case_id: str) -> None:
         for document_id in await self._cases.document_ids(tenant, case_id):
-            await asyncio.to_thread(self._blobs.delete, text_place(tenant, document_id))
+            # Twice, for a run may have written meanwhile; one that writes later finds the document gone.
+            await asyncio.to_thread(self._delete_read, tenant, document_id)
             await self._cases.remove_document(tenant, case_id, document_id, self._blobs)
+            await asyncio.to_thread(self._delete_read, tenant, document_id)
             with redis_faults():
                 erasure = self._keys.of("erasure", tenant=tenant, case=case_id)
                 await self._client.hincrby(erasure, "documents", 1)
+
+    def _delete_read(self, tenant: str, document_id: str) -> None:
+        for place in read_places(tenant, document_id):
+            self._blobs.delete(place)
 
     async def _receipt(self, tenant: str, case_id: str) -> dict[str, Any]:
         with redis_faults():

@@ -66,6 +66,13 @@ class IllegalMove(DespachoError):
         self.status = status
 
 
+class NotABatch(DespachoError):
+    """What only a batch can do was asked of another task; nothing was done."""
+
+    def __init__(self, wish: str, task_name: str) -> None:
+        super().__init__(f"only a batch can be {wish}d by itself, and this is a {task_name}; pause its queue instead")
+
+
 class IdempotencyMismatch(DespachoError):
     """The Idempotency-Key was used before, with another request."""
 

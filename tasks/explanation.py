@@ -115,6 +115,16 @@ def _queue_paused(now: Situation) -> Reason | None:
     return Reason("queue_paused", detail, {"queue": queue, **pause.as_json()})
 
 
+def _batch_paused(now: Situation) -> Reason | None:
+    """Of a case of the batch, and of the batch itself before it begins; a case that was run again by itself doesn't
+    wait for it."""
+    batch = now.parent if now.parent is not None and not now.task.alone else now.task
+    if batch.pause is None:
+        return None
+    detail = f"Its batch was paused by {batch.pause.by} at {rfc3339(batch.pause.at_ms)}."
+    return Reason("batch_paused", detail, {"batch": batch.task_id, **batch.pause.as_json()})
+
+
 def _no_reader(now: Situation) -> Reason | None:
     if now.readers:
         return None
@@ -178,6 +188,7 @@ HINDRANCES: tuple[Callable[[Situation], Reason | None], ...] = (
     _not_due,
     _retry_due,
     _queue_paused,
+    _batch_paused,
     _no_reader,
     _no_knower,
     _no_taker,
@@ -204,6 +215,9 @@ def _names(workers: Sequence[Worker]) -> list[str]:
 
 def _running(task: Task, workers: Sequence[Worker]) -> list[Reason]:
     reasons = [_awaits_children(task) if task.awaiting else _on_a_worker(task, workers)]
+    if task.pause is not None:
+        detail = f"It was paused by {task.pause.by} at {rfc3339(task.pause.at_ms)}: none of its cases begins."
+        reasons.insert(0, Reason("batch_paused", detail, {"batch": task.task_id, **task.pause.as_json()}))
     if task.cancel_requested:
         reasons.append(Reason("cancel_requested", "Its end is wished for; its worker was told."))
     return reasons

@@ -25,6 +25,7 @@ from tasks.errors import (
     IdempotencyMismatch,
     IllegalMove,
     InvalidInput,
+    NotABatch,
     NotFound,
     QueueFull,
     QuotaExceeded,
@@ -233,6 +234,20 @@ def parse_move(move: Move, answer: list[bytes]) -> Moved:
     return Moved(rest[0], replayed=True) if verdict == "replayed" else Moved(verdict)
 
 
+def parse_steering(wish: str, answer: list[bytes]) -> str:
+    """Reads the answer of `pause_batch` or `resume_batch`; its refusals become errors."""
+    verdict, *rest = (part.decode() for part in answer)
+    if verdict == "gone":
+        raise NotFound("there is no such task")
+    if verdict == "other":
+        raise NotABatch(wish, rest[0])
+    if verdict == "refused":
+        raise IllegalMove(wish, rest[0])
+    if verdict == "changed":
+        raise RecordChanged
+    return verdict
+
+
 def _or_none(ms: int) -> int | None:
     return None if ms < 0 else ms
 
@@ -339,6 +354,10 @@ class Ledger:
     def count_tokens(self, task_id: str, prompt: int, completion: int) -> None:
         """Add to the sums of tokens that this type of task, its queue and its tenant have cost."""
         self._call("count_tokens", task_id, prompt, completion, repeats=False)
+
+    def count_cached(self, task_id: str, known: int, made: int) -> None:
+        """Add to the counts of what this type of task, its queue and its tenant found in a cache, and didn't."""
+        self._call("count_cached", task_id, known, made, repeats=False)
 
     def succeed(self, hold: Hold, result: str | bytes, place: str = "", then: Appetite | None = None) -> Ended:
         """End the run well. `result` is sealed JSON; a large one lies at `place` in the blob store instead."""
@@ -465,6 +484,13 @@ class Ledger:
         """Keep a case's vector with the case; false where it holds another conversation by now, or is gone."""
         arguments = (tenant, case_id, version, model, vector, self._settings.case_retention_s)
         return bool(self._call("keep_vector", *arguments) == b"kept")
+
+    def share_vectors(
+        self, tenant: str, case_id: str, wrapped: bytes, most: int, ttl_s: int, parts: Sequence[str | bytes]
+    ) -> int:
+        """Keep sealed vectors of texts, at most so many of a tenant: `parts` are digest and vector by turns. Returns
+        how many were kept."""
+        return int(self._call("share_vectors", tenant, case_id, wrapped, most, ttl_s, *parts))
 
     # ------------------------------------------------------------------------------------------ erasure
 

@@ -59,6 +59,11 @@ MOVES: dict[Move, tuple[frozenset[State], frozenset[State]]] = {
 """For each move: the states it may leave, and those it may lead to."""
 
 
+STEERABLE = ",".join(sorted(state for state in State if not state.final))
+"""The states in which a batch may be paused and resumed, in the form in which a script takes them. It is no move: the
+state stays."""
+
+
 def allowed_from(move: Move) -> str:
     """The states that `move` may leave, joined by commas: the form in which a script takes them."""
     return ",".join(sorted(MOVES[move][0]))

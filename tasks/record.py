@@ -46,6 +46,8 @@ RECORD_FIELDS = (
     "eta",
     "cancel",
     "requeued",
+    "alone",
+    "paused",
     "awaiting",
     "raised",
     "progress",
@@ -84,6 +86,22 @@ class RunOptions:
     def decode(cls, text: bytes) -> Self:
         max_retries, *seconds = text.split(b",")
         return cls(int(max_retries), *map(float, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Who paused a queue or a batch, the id of an API key, and when."""
+
+    by: str
+    at_ms: int
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Pause:
+        told = from_json(raw)
+        return cls(told["by"], told["at"])
+
+    def as_json(self) -> dict[str, Any]:
+        return {"by": self.by, "at": rfc3339(self.at_ms)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +147,8 @@ class Children:
 class Task:
     """A task as it stood when it was read. Times are in ms since 1970; `seq` numbers its creation. `awaiting` is `1`
     while a batch waits for its children and `due` when it may go on; `raised` is the lane to which a task was moved
-    up because it had waited long."""
+    up because it had waited long; `pause` is that of a batch which is paused; a case of a batch that is
+    `alone` was run again by itself."""
 
     task_id: str
     name: str
@@ -150,6 +169,8 @@ class Task:
     eta_ms: int | None = None
     cancel_requested: bool = False
     requeued: bool = False
+    alone: bool = False
+    pause: Pause | None = None
     awaiting: str = ""
     raised: str = ""
     progress: float = 0.0
@@ -174,7 +195,7 @@ class Task:
         """Another one after every change of the record: the number of its latest event, and what changes without
         one. `lua/requests.lua` says the same, so that a move can be bound to it."""
         latest = max(int(self.log.rpartition("\n")[2].partition(" ")[0] or self.seq), self.progress_seq)
-        version = f"{latest}-{self.run}{'c' if self.cancel_requested else ''}"
+        version = f"{latest}-{self.run}{'c' if self.cancel_requested else ''}{'p' if self.pause else ''}"
         return version if self.children is None else f"{version}-{self.children.counters}"
 
     @property
@@ -221,6 +242,7 @@ class Task:
             "run_ms": self.run_ms,
             "worker": self.worker,
             "cancel_requested": self.cancel_requested,
+            "paused": self.pause.as_json() if self.pause else None,
             # What one attempt leaves to the next is nobody else's.
             "result": self.result if self.status.final else None,
             "error": error_as_json(self.error),
@@ -232,7 +254,8 @@ class Task:
         if self.status is State.SUCCEEDED:
             return 100.0, self.progress_message
         if self.status is State.RUNNING and self.children is not None:
-            return self.children.percent, f"{self.children.ended} de {self.children.total} casos"
+            paused = ", em pausa" if self.pause else ""
+            return self.children.percent, f"{self.children.ended} de {self.children.total} casos{paused}"
         return self.progress, self.progress_message
 
     def events(self) -> list[Event]:
@@ -388,6 +411,8 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         eta_ms=_number(raw["eta"]),
         cancel_requested=raw["cancel"] == b"1",
         requeued=raw["requeued"] == b"1",
+        alone=raw["alone"] == b"1",
+        pause=Pause.parse(raw["paused"]) if raw["paused"] else None,
         awaiting=_text(raw["awaiting"]),
         raised=_text(raw["raised"]),
         progress=float(raw["progress"] or 0),

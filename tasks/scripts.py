@@ -28,6 +28,7 @@ NAMES = (
     "fetch",
     "progress",
     "count_tokens",
+    "count_cached",
     "succeed",
     "retry",
     "fail",
@@ -37,6 +38,8 @@ NAMES = (
     "requeue",
     "pause",
     "resume",
+    "pause_batch",
+    "resume_batch",
     "hand_back",
     "held_by",
     "reclaim",
@@ -51,6 +54,7 @@ NAMES = (
     "standing",
     "sweep",
     "keep_vector",
+    "share_vectors",
     "note_about",
     "begin_erasure",
     "erase_tasks",
@@ -58,13 +62,14 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "remove_document",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
-local NEEDS_ROOM = {submit = true, keep_vector = true, put_case = true, add_document = true}
+local NEEDS_ROOM = {submit = true, keep_vector = true, share_vectors = true, put_case = true, add_document = true}
 
 local function register(name, body)
   local function call(keys, arguments)

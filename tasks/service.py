@@ -14,7 +14,7 @@ from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
-from tasks.catalog import CATALOG, Catalog
+from tasks.catalog import BATCH, CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
 from tasks.erasure import Erasure
 from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, InvalidInput, NotFound, Unavailable
@@ -29,8 +29,9 @@ from tasks.ledger import (
     Submission,
     Submitted,
     parse_move,
+    parse_steering,
 )
-from tasks.lifecycle import Move, Priority, State, allowed_from
+from tasks.lifecycle import STEERABLE, Move, Priority, State, allowed_from
 from tasks.reader import Reader
 from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.redis_faults import redis_faults
@@ -264,6 +265,23 @@ class TaskService:
     async def resume_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
         """Let a paused queue go on. Raises `InvalidInput`."""
         await self._call("resume", self.catalog.check_queue(queue), tenant, by.line("queue.resume"))
+
+    async def pause_batch(
+        self, task_id: str, *, tenant: str = DEFAULT_TENANT, seen: str = UNCONDITIONAL, by: By = LOCAL
+    ) -> bool:
+        """Let the cases of a batch that run go on and begin no other; false where it was paused already. Raises
+        `NotFound`; `NotABatch`; `IllegalMove` for one that has ended; `RecordChanged`."""
+        return await self._steer("pause", task_id, tenant, seen, by)
+
+    async def resume_batch(
+        self, task_id: str, *, tenant: str = DEFAULT_TENANT, seen: str = UNCONDITIONAL, by: By = LOCAL
+    ) -> bool:
+        """Let a paused batch go on; false where it was not paused. Raises as `pause_batch` does."""
+        return await self._steer("resume", task_id, tenant, seen, by)
+
+    async def _steer(self, wish: str, task_id: str, tenant: str, seen: str, by: By) -> bool:
+        asked = (task_id, tenant, STEERABLE, BATCH, seen, by.actor, by.line(f"batch.{wish}"))
+        return parse_steering(wish, await self._call(f"{wish}_batch", *asked)) != "unchanged"
 
     async def stats(self, *, tenant: str | None = DEFAULT_TENANT) -> dict[str, Any]:
         """The last hour's figures of one tenant; of all of them with `None`."""

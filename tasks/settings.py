@@ -148,6 +148,12 @@ class Settings(BaseSettings):
     jwt_audience: str | None = Field(
         default=None, min_length=1, max_length=500, description="The audience (`aud`) that a JWT must be meant for."
     )
+    result_cache_s: int = Field(
+        default=7 * 86_400,
+        ge=0,
+        le=365 * 86_400,
+        description="How long what was read out of a document serves the same bytes again (7 days); 0: never.",
+    )
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
     )
@@ -216,6 +222,12 @@ class Settings(BaseSettings):
         description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
     )
 
+    embeddings_shared: int = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Vectors of a tenant's texts that all workers share, of engines that are dear; 0: none.",
+    )
     similar_memory_bytes: int = Field(
         default=256 << 20,
         ge=0,

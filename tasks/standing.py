@@ -11,12 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from pydantic_core import from_json
-
 from tasks.clock import now_ms, rfc3339
 from tasks.lifecycle import State
 from tasks.reader import Reader, Worker
-from tasks.record import Task
+from tasks.record import Pause, Task
 from tasks.statistics import mean
 
 V = TypeVar("V")
@@ -26,22 +24,6 @@ FIGURES_KEPT_MS, CREW_KEPT_MS = 10_000, 2_000
 TENANTS_KEPT = 1_000
 BESIDE_ITS_RUN_MS = 3.0
 """What a task costs a worker's thread beside its run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Who paused a queue: the id of an API key, and when."""
-
-    by: str
-    at_ms: int
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Pause:
-        told = from_json(raw)
-        return cls(told["by"], told["at"])
-
-    def as_json(self) -> dict[str, Any]:
-        return {"by": self.by, "at": rfc3339(self.at_ms)}
 
 
 @dataclass(frozen=True, slots=True)

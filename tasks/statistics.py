@@ -13,7 +13,9 @@ from typing import Any
 
 BUCKETS_PER_DOUBLING = 4
 PERCENTILES = (50, 95, 99)
-_COUNTED = ("succeeded", "failed", "cancelled", "retried", "prompt_tokens", "completion_tokens")
+CACHE_COUNTS = ("cache_hits", "cache_misses")
+"""How much was known from before, and how much had to be made, where a cache was asked."""
+_COUNTED = ("succeeded", "failed", "cancelled", "retried", "prompt_tokens", "completion_tokens", *CACHE_COUNTS)
 
 
 @dataclass(slots=True)

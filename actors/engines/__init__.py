@@ -55,6 +55,10 @@ class DocumentEngine(Protocol):
 
     name: str
 
+    @property
+    def version(self) -> str:
+        """Another one wherever the same file might come to something else."""
+
     def analyze(
         self, source: SourceDocument, options: DocumentOptions, reference_date: dt.date, report: Report
     ) -> ReadDocument:

@@ -96,11 +96,29 @@ RECORD: dict[str, Any] = {
     "run_ms": 812,
     "worker": "w-7f3a",
     "cancel_requested": False,
+    "paused": None,
     "result": None,
     "result_url": None,
     "error": None,
     "metadata": {"user_id": "u1"},
     "links": LINKS,
+}
+PAUSED_BATCH = {
+    **RECORD,
+    "task_name": "batch.process_cases",
+    "queue": "batch",
+    "progress": 25.0,
+    "progress_message": "2500 de 10000 casos, em pausa",
+    "case_id": None,
+    "children": {
+        "total": 10_000,
+        "succeeded": 2_499,
+        "failed": 1,
+        "cancelled": 0,
+        "running": 0,
+        "pending": 7_500,
+    },
+    "paused": {"by": "k3f9a1c2", "at": "2026-11-23T12:10:00.000Z"},
 }
 STANDING = {**RECORD, "position": None, "expected_start_at": None}
 TRIAGE_RESULT = {
@@ -220,6 +238,8 @@ FIGURES = {
     "retried": 2,
     "prompt_tokens": 0,
     "completion_tokens": 0,
+    "cache_hits": 12,
+    "cache_misses": 109,
     "wait_ms": {"p50": 3.8, "p95": 12.5, "p99": 30.0},
     "run_ms": {"p50": 210.0, "p95": 480.2, "p99": 790.0},
 }

@@ -134,7 +134,8 @@ local function find_awaiting(task)
   local counts = counted_children(task)
   if not counts then return counters_say_all_ended(task) and 'unwoken' or nil end
   if counts.going_on == 0 then return 'unwoken' end
-  if counts.going_on == redis.call('LLEN', key.held(task.id)) then return 'stalled' end
+  local none_under_way = counts.going_on == redis.call('LLEN', key.held(task.id))
+  if none_under_way and task.paused == '' then return 'stalled' end
 end
 
 local function find_running(task)

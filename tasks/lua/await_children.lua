@@ -16,6 +16,6 @@ set(task, 'on_error', on_error)
 set(task, 'max_parallel', max_parallel)
 if on_error == 'abort' and numbers(key.task(id), 'kids_failed') > 0 then set(task, 'aborted', '1') end
 save(task)
-draw_child(id)
+if task.paused == '' then draw_child(id) end
 tell_parent(id)
 return ended('done', ARGV, 8)

@@ -38,13 +38,15 @@ local function without_paused(queues)
 end
 
 -- What a child's parent has to say when the child is about to begin: 'begin'; 'cancel' where the parent has ended or
--- gives up at the first failure; 'hold' where enough of its children run. A child that was run again by itself is
+-- gives up at the first failure; 'hold' where enough of its children run, or it is
+-- paused. A child that was run again by itself is
 -- nobody's business but its own.
 local function word_of_parent(task)
   local parent_key = key.task(task.parent)
-  local parent = redis.call('HMGET', parent_key, 'status', 'aborted', 'kids_running')
+  local parent = redis.call('HMGET', parent_key, 'status', 'aborted', 'kids_running', 'paused')
   if not parent[1] or redis.call('HEXISTS', key.task(task.id), 'alone') == 1 then return 'begin' end
   if FINAL[parent[1]] or parent[2] == '1' then return 'cancel' end
+  if parent[4] then return 'hold' end
   return (tonumber(parent[3]) or 0) < room_of(parent_key) and 'begin' or 'hold'
 end
 

@@ -36,7 +36,7 @@ local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
   'crashes', 'attempt', 'worker', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at',
-  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log', 'callback'}
+  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log', 'callback', 'paused'}
 local READ, READ_TO_RUN = {'packed'}, {'packed'}
 for i = 1, #FIELDS do READ[i + 1], READ_TO_RUN[i + 1] = FIELDS[i], FIELDS[i] end
 READ_TO_RUN[#READ + 1], READ_TO_RUN[#READ + 2] = 'payload', 'options'
@@ -69,14 +69,14 @@ end
 local function load(id, to_run)
   local v = redis.call('HMGET', key.task(id), unpack(to_run and READ_TO_RUN or READ))
   if not (v[1] or v[2]) then return nil end
-  local task = {id = id, written = {}, removed = {}, payload = v[30], options = v[31],
+  local task = {id = id, written = {}, removed = {}, payload = v[31], options = v[32],
     name = v[2] or '', queue = v[3] or '', priority = v[4] or '', tenant = v[5] or '', case = v[6] or '',
     parent = v[7] or '', cseq = v[8] or '', status = v[9] or '', run = v[10] or 0, retries = v[11] or 0,
     crashes = v[12] or 0, attempt = v[13] or '', worker = v[14] or '', queued = v[15] or '', started = v[16] or '',
     eta = v[17] or '', error = v[18] or '', cancel = v[19] or '', awaiting = v[20] or '', raised = v[21] or '',
     raised_at = v[22] or '', forget = v[23] or '', progress = v[24] or 0, progress_seq = v[25] or '',
     progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '',
-    callback = v[29] or '', lane = '', is_packed = false}
+    callback = v[29] or '', paused = v[30] or '', lane = '', is_packed = false}
   if v[1] then fill_from(task, v[1]) end
   task.run, task.retries = tonumber(task.run) or 0, tonumber(task.retries) or 0
   task.crashes, task.progress = tonumber(task.crashes) or 0, tonumber(task.progress) or 0
@@ -351,7 +351,8 @@ end
 -- A parent's children are held back until all of them are in, and then one at a time stands in the lane: when it
 -- begins, the next one follows. So a batch of thousands has one place in its lane, and whatever else is queued there
 -- waits for one of its cases, not for all. How many run at a time is bounded besides: by the parent's wish
--- (`max_parallel`), or else by three quarters of the threads there are.
+-- (`max_parallel`), or else by three quarters of the threads there are. A parent that is paused has no room: what runs
+-- goes on, what stands in its lane is held back when a worker comes to it, and nothing follows until it is resumed.
 
 local CHILD_COUNTERS = {running = 'kids_running', retrying = 'kids_retrying', succeeded = 'kids_succeeded',
   failed = 'kids_failed', cancelled = 'kids_cancelled'}
@@ -401,7 +402,7 @@ local function queue_next_held_child(parent_id)
   return false
 end
 
--- Called whenever a place may have become free; does nothing where none has.
+-- Called whenever a place may have become free, of a parent that isn't paused; does nothing where none has.
 local function draw_child(parent_id)
   local held = redis.call('LLEN', key.held(parent_id))
   if held == 0 then return end
@@ -420,6 +421,11 @@ local function note_end(child, parent_id, parent_is_final)
   redis.call('PUBLISH', key.batch_news(parent_id), '')
 end
 
+-- As `Task` in record.py says it.
+local function how_far(parent, ended, total)
+  return ended .. ' de ' .. total .. ' casos' .. (parent.paused ~= '' and ', em pausa' or '')
+end
+
 -- Tells how far a parent is: at each whole percent, and a few times a second between them.
 local function tell_how_far(parent_id, ended, total)
   local told, told_seq = numbers(key.task(parent_id), 'progress', 'progress_seq')
@@ -428,7 +434,7 @@ local function tell_how_far(parent_id, ended, total)
     or now() - math.floor(told_seq / 4096) >= PROGRESS_EVERY_MS
   if not is_news then return end
   local parent = load(parent_id)
-  tell_progress(parent, percent, ended .. ' de ' .. total .. ' casos')
+  tell_progress(parent, percent, how_far(parent, ended, total))
   save(parent)
 end
 
@@ -450,13 +456,13 @@ end
 local function count_child(child, from, to)
   if child.parent == '' then return end
   local parent_key = key.task(child.parent)
-  local parent = redis.call('HMGET', parent_key, 'status', 'awaiting', 'on_error')
+  local parent = redis.call('HMGET', parent_key, 'status', 'awaiting', 'on_error', 'paused')
   if not parent[1] then return end
   if CHILD_COUNTERS[from] then redis.call('HINCRBY', parent_key, CHILD_COUNTERS[from], -1) end
   if CHILD_COUNTERS[to] then redis.call('HINCRBY', parent_key, CHILD_COUNTERS[to], 1) end
   if FINAL[to] then note_end(child, child.parent, FINAL[parent[1]]) end
   if to == 'failed' and parent[3] == 'abort' then redis.call('HSET', parent_key, 'aborted', '1') end
-  if parent[2] == '1' then draw_child(child.parent) end
+  if parent[2] == '1' and not parent[4] then draw_child(child.parent) end
   if FINAL[to] then tell_parent(child.parent) end
 end
 
@@ -485,7 +491,7 @@ end
 local function finish(task, to, retention_ms)
   if task.forget == '1' then retention_ms = 0 end
   set(task, 'finished', whole(now()))
-  unset(task, 'cancel', 'awaiting', 'eta', 'raised', 'raised_at')
+  unset(task, 'cancel', 'awaiting', 'eta', 'raised', 'raised_at', 'paused')
   task.has_ended = true
   move(task, to)
   expire_with_its_children(task, retention_ms)

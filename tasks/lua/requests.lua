@@ -5,7 +5,7 @@
 local function version_of(task)
   local last = string.match('\n' .. task.log, '.*\n(%d+) ') or task.cseq
   if task.progress_seq ~= '' and tonumber(task.progress_seq) > tonumber(last) then last = task.progress_seq end
-  local version = last .. '-' .. task.run .. (task.cancel == '1' and 'c' or '')
+  local version = last .. '-' .. task.run .. (task.cancel == '1' and 'c' or '') .. (task.paused ~= '' and 'p' or '')
   if task.kids_total == '' then return version end
   local counted = {numbers(key.task(task.id), 'kids_total', 'kids_running', 'kids_succeeded', 'kids_failed',
     'kids_cancelled')}
@@ -40,4 +40,24 @@ local function hindrance(task, states, seen, digest, fingerprint)
   if before then return {'replayed', before} end
   if not allowed(task, states) then return {'refused', task.status} end
   if has_changed_since(task, seen) then return {'changed'} end
+end
+
+-- The batch that is to be paused or resumed, and nil; or, where that can't be, the task, if there is one, and the answer.
+local function batch_to_steer(arguments)
+  local id, tenant, states, batch, seen = unpack(arguments, 1, 5)
+  local task = load(id)
+  if not task or (tenant ~= '*' and task.tenant ~= tenant) then return nil, {'gone'} end
+  if task.name ~= batch then return task, {'other', task.name} end
+  return task, hindrance(task, states, seen, '', '')
+end
+
+-- Who watches a batch that runs hears that it was paused or resumed: as progress, which is where it stands.
+local function tell_of_pause(task)
+  local total, good, bad, gone = numbers(key.task(task.id), 'kids_total', 'kids_succeeded', 'kids_failed',
+    'kids_cancelled')
+  if task.status == 'running' and total > 0 then
+    local ended = good + bad + gone
+    tell_progress(task, math.floor(1000 * ended / total) / 10, how_far(task, ended, total))
+  end
+  save(task)
 end

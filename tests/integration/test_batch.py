@@ -42,6 +42,7 @@ class StagedEngines:
     how many at a time."""
 
     name = "staged"
+    version = "1"
     dimensions = 1
 
     def __init__(self) -> None:
@@ -470,6 +471,82 @@ def test_a_paused_queue_holds_a_batch_where_it_is(api: Client, engines: StagedEn
     api.post("/api/queues/batch/resume")
 
     assert len(lines(api, task_id)) == 20
+
+
+# -------------------------------------------------------------------------------------- paused and resumed
+
+
+def test_a_paused_batch_begins_nothing_until_it_is_resumed(api: Client, engines: StagedEngines) -> None:
+    task_id = submit(api, many(20, "espere"), max_parallel=2)
+    wait_until(lambda: counts(api, task_id).get("running") == 2, "two cases run")
+    before = api.get(f"/api/tasks/{task_id}")
+
+    paused = api.post(f"/api/tasks/{task_id}/pause", headers={"If-Match": before.headers["ETag"]})
+    engines.go_on.set()
+    wait_until(lambda: counts(api, task_id)["succeeded"] == 2, "what had begun has ended")
+
+    me = api.headers["authorization"].split("_")[1]
+    assert paused.status_code == 200
+    assert paused.headers["ETag"] != before.headers["ETag"]
+    told = paused.json()["paused"]
+    assert told["by"] == me
+    single = api.submit(queue="batch")
+    api.until(single, "succeeded")
+    assert counts(api, task_id)["pending"] == 18
+    record = api.record(task_id)
+    assert (record["status"], record["paused"]) == ("running", told)
+    assert record["progress_message"] == "2 de 20 casos, em pausa"
+    waiting = api.get("/api/tasks", params={"parent_id": task_id, "status": "queued"}).json()["tasks"][-1]["task_id"]
+    for known in (task_id, waiting):
+        first = api.get(f"/api/tasks/{known}/explain").json()["reasons"][0]
+        assert (first["reason"], first["evidence"]) == ("batch_paused", {"batch": task_id, **told})
+    assert api.post(f"/api/tasks/{task_id}/pause").json()["paused"] == told
+    stale = api.post(f"/api/tasks/{task_id}/resume", headers={"If-Match": before.headers["ETag"]})
+    assert stale.status_code == 412
+
+    assert api.post(f"/api/tasks/{task_id}/resume").json()["paused"] is None
+
+    assert len(lines(api, task_id)) == 20
+    assert engines.most_at_a_time <= 2
+    trail = api.get("/api/audit").json()["entries"]
+    steered = [(entry["action"], entry["outcome"], entry["actor"]) for entry in trail if "batch." in entry["action"]]
+    assert steered == [
+        ("batch.resume", "resumed", me),
+        ("batch.resume", "changed", me),
+        ("batch.pause", "unchanged", me),
+        ("batch.pause", "paused", me),
+    ]
+
+
+def test_a_batch_paused_before_it_began_holds_all_its_cases_and_can_be_cancelled(
+    api: Client, engines: StagedEngines
+) -> None:
+    api.post("/api/queues/batch/pause")
+    task_id = submit(api, many(5))
+    assert api.post(f"/api/tasks/{task_id}/pause").json()["status"] == "queued"
+    api.post("/api/queues/batch/resume")
+    wait_until(lambda: counts(api, task_id)["pending"] == 5, "the cases are queued")
+    api.until(api.submit(queue="batch"), "succeeded")
+    assert counts(api, task_id)["pending"] == 5
+
+    cancelled = api.delete(f"/api/tasks/{task_id}").json()
+
+    assert (cancelled["status"], cancelled["paused"]) == ("cancelled", None)
+    assert counts(api, task_id)["cancelled"] == 5
+    assert api.post(f"/api/tasks/{task_id}/pause").status_code == 409
+    api.post(f"/api/tasks/retry/{task_id}")
+    assert {line["status"] for line in lines(api, task_id)} == {"succeeded"}
+
+
+def test_only_a_batch_of_ones_own_is_paused(api: Client, other_tenant: Client, engines: StagedEngines) -> None:
+    single, batch_id = api.submit(countdown=60), submit(api, inline(a="espere"))
+
+    refused = api.post(f"/api/tasks/{single}/pause")
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
+    assert "triage.process_async" in refused.json()["detail"]
+    assert other_tenant.post(f"/api/tasks/{batch_id}/pause").status_code == 404
+    assert api.record(batch_id)["paused"] is None
 
 
 # ------------------------------------------------------------------------------------ cancelled and run again

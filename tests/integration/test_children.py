@@ -9,10 +9,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as profile
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tasks import scripts
 from tasks.errors import IllegalMove
 from tasks.ids import child_id
-from tasks.ledger import Appetite, Hold, Ledger
-from tasks.lifecycle import State
+from tasks.inspection import Inspection
+from tasks.ledger import UNCONDITIONAL, Appetite, Hold, Ledger, parse_steering
+from tasks.lifecycle import STEERABLE, State
 from tasks.record import Task, parse_message
 from tasks.settings import Settings
 from tasks.submission import NewTask
@@ -59,6 +61,11 @@ def ended(ledger: Ledger, parent: NewTask) -> list[str]:
 
 def a_hold(task_id: str, run: int = 1) -> Hold:
     return Hold(task_id, run, WORKER, LANE)
+
+
+def steer(ledger: Ledger, wish: str, parent: NewTask) -> str:
+    asked = (parent.task_id, parent.tenant, STEERABLE, parent.name, UNCONDITIONAL, "k1", "")
+    return parse_steering(wish, scripts.call_once(ledger.client, f"{wish}_batch", ledger.keys.namespace, asked))
 
 
 def test_no_child_begins_before_all_are_in(ledger: Ledger) -> None:
@@ -149,6 +156,19 @@ def test_a_child_that_comes_back_while_enough_run_waits_for_its_turn(ledger: Led
     ledger.succeed(a_hold(children[1]), "{}")
 
     assert fetched_ids(ledger) == children[:1]
+
+
+def test_a_paused_batch_that_lost_its_worker_or_is_swept_begins_nothing(ledger: Ledger) -> None:
+    parent, children = a_batch(ledger, 4, max_parallel=2)
+    assert fetched_ids(ledger, most=1) == children[:1]
+    assert steer(ledger, "pause", parent) == "paused"
+    ledger.retire(WORKER)
+    ledger.do_chores()
+
+    assert fetched_ids(ledger) == in_lane(ledger) == []
+    assert Inspection(ledger, 0).run(mend=True, pause=lambda _: None).confirmed == ()
+    assert (steer(ledger, "pause", parent), steer(ledger, "resume", parent)) == ("unchanged", "resumed")
+    assert set(fetched_ids(ledger)) == set(children[:2])
 
 
 def test_the_bell_rings_for_a_child_that_nobody_took_and_for_no_other(ledger: Ledger) -> None:
@@ -295,7 +315,8 @@ WORKERS = ("w-1", "w-2")
 
 class Children(RuleBasedStateMachine):
     """Whatever becomes of the children of a batch, and in whatever order: they add up at each moment, no more run
-    than may, each has one place among the ended, and the batch never stands still while something could begin."""
+    than may, none begins while it is paused, each has one place among the ended, and the batch never stands still
+    while something could begin."""
 
     ledger: Ledger
 
@@ -307,6 +328,7 @@ class Children(RuleBasedStateMachine):
         self.running: dict[str, Hold] = {}
         self.places: list[str] = []
         self.by_itself: set[str] = set()
+        self.is_paused = False
 
     def _tasks(self) -> dict[str, Task]:
         return {task_id: record(self.ledger, task_id) for task_id in self.children}
@@ -315,6 +337,7 @@ class Children(RuleBasedStateMachine):
         self.ledger.beat(worker, None)
         for started in self.ledger.fetch(Appetite(worker, DEMO_CATALOG.queues, most)):
             if started.hold.task_id in self.children:
+                assert not self.is_paused or started.hold.task_id in self.by_itself
                 self.running[started.hold.task_id] = started.hold
 
     def _end(self, task_id: str) -> Hold:
@@ -364,6 +387,14 @@ class Children(RuleBasedStateMachine):
             self.ledger.requeue(task_id)
             self.by_itself.add(task_id)
 
+    @rule(wish=st.sampled_from(["pause", "resume"]))
+    def steer(self, wish: str) -> None:
+        if record(self.ledger, self.parent.task_id).status.final:
+            return
+        changes = self.is_paused == (wish == "resume")
+        assert (steer(self.ledger, wish, self.parent) != "unchanged") == changes
+        self.is_paused = wish == "pause"
+
     @invariant()
     def adds_up(self) -> None:
         tasks = self._tasks().values()
@@ -391,7 +422,7 @@ class Children(RuleBasedStateMachine):
     @invariant()
     def never_stands_still(self) -> None:
         tasks = self._tasks().values()
-        if record(self.ledger, self.parent.task_id).status.final or self._goes_on():
+        if self.is_paused or record(self.ledger, self.parent.task_id).status.final or self._goes_on():
             return
         waiting = [task for task in tasks if task.status is State.QUEUED]
         if waiting and len(self.running) < self.most:
@@ -408,7 +439,7 @@ def test_children_in_any_order_of_moves(client: redis.Redis, settings: Settings)
 
     machine = Here.TestCase
     machine.settings = profile(
-        max_examples=40,
+        max_examples=50,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),

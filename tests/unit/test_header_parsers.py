@@ -14,7 +14,7 @@ from gateway.problem_pages import _wants_json
 from gateway.requests import LONGEST_WAIT_S, preferred_wait_s
 from tasks.ledger import UNCONDITIONAL
 from tasks.lifecycle import Priority, State
-from tasks.record import Children, Task
+from tasks.record import Children, Pause, Task
 
 HEADER = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60)
 TAGS = st.text(st.sampled_from('"W/,*@-.c1 '), max_size=30)
@@ -32,7 +32,7 @@ def a_task(**fields: object) -> Task:
 
 @given(HEADER | TAGS)
 def test_what_a_move_is_bound_to_is_versions_or_nothing(text: str) -> None:
-    assert re.fullmatch(r"\*|[0-9c.,-]+", seen_by(request(if_match=text)))
+    assert re.fullmatch(r"\*|[0-9cp.,-]+", seen_by(request(if_match=text)))
     assert seen_by(request(if_none_match=text)) == UNCONDITIONAL
 
 
@@ -50,6 +50,8 @@ def test_only_a_whole_tag_or_a_star_is_what_a_client_has(text: str) -> None:
     [
         a_task(),
         a_task(cancel_requested=True),
+        a_task(pause=Pause("k1", 1)),
+        a_task(cancel_requested=True, pause=Pause("k1", 1)),
         a_task(progress_seq=7082373942018051),
         a_task(children=Children(total=3, succeeded=1, failed=0, cancelled=0, running=2)),
     ],

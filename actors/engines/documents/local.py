@@ -15,6 +15,7 @@ from actors.engines.documents.errors import reason
 from actors.engines.documents.limits import Limits
 from actors.engines.documents.process import ProcessGoneError, ReadingProcess, ReadingProcesses
 from actors.engines.documents.protocol import End, Order, Progress, Result
+from actors.engines.documents.version import engine_version
 from tasks.payloads import AnalyzedDocument, DocumentOptions
 
 _ATTEMPTS = 3  # an idle process may end between being taken and being asked
@@ -32,6 +33,11 @@ class LocalDocuments:
     def __init__(self, limits: Limits | None = None, keep: int | None = None) -> None:
         self._limits = limits or Limits()
         self._processes = ReadingProcesses(os.cpu_count() or 1 if keep is None else keep)
+
+    @property
+    def version(self) -> str:
+        """Of the code, the weights, the libraries and the limits."""
+        return f"{engine_version()} {self._limits.model_dump_json()}"
 
     def warm_up(self) -> None:
         """Start a reading process ahead of the first document."""
