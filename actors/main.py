@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import batch, documents, embeddings, reports, triage, upkeep, webhooks
+from actors import batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
@@ -14,6 +14,7 @@ DECLARED = (
     Declared("batch.process_cases", batch.process_cases),
     Declared("batch.process_case", batch.process_case),
     Declared("webhooks.deliver", webhooks.deliver),
+    Declared("notices.send", notices.send),
     # In the service's time zone. periodiq never fires on weekday 0: Sunday is 7.
     Declared("reports.generate", reports.generate, schedule="0 6 * * *"),
     Declared("upkeep.sweep", upkeep.sweep, schedule="*/5 * * * *"),

@@ -22,6 +22,7 @@ from tasks.analyses import Analyses
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
+from tasks.reports import ReportBook
 from tasks.settings import PREFIX, Settings
 from tasks.shared_vectors import SharedVectors
 from tasks.vectors import VectorFile
@@ -139,6 +140,7 @@ class Toolbox(Engines):
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
         self.analyses = Analyses(ledger.client, settings, self.cases, self.blobs)
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
+        self.reports = ReportBook(ledger.client, settings)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 
     @cached_property

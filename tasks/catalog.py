@@ -22,6 +22,9 @@ BATCH = "batch.process_cases"
 WEBHOOK_TASK = "webhooks.deliver"
 """Queued by the scripts themselves, with the end of a task that has a callback."""
 
+NOTICE_TASK = "notices.send"
+"""Tells the people who run the service."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -140,6 +143,17 @@ _SPECS = (
         # 5 s, 10 s, 20 s, ... 5.7 h, then 6 h three times: some 25 hours with the jitter.
         retry=RetryPolicy(max_retries=16, min_backoff_s=5, max_backoff_s=6 * 3_600),
         timeout_s=60,
+        internal=True,
+    ),
+    TaskSpec(
+        name=NOTICE_TASK,
+        queue="notices",
+        payload=payloads.NoticePayload,
+        result=payloads.NoticeResult,
+        description="Tells the people who run the service, by e-mail or webhook.",
+        # 5 s, 10 s, 20 s, ... 43 min, then an hour: some two hours and a half; older news is none.
+        retry=RetryPolicy(max_retries=11, min_backoff_s=5, max_backoff_s=3_600),
+        timeout_s=90,
         internal=True,
     ),
     TaskSpec(
