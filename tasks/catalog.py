@@ -166,6 +166,16 @@ _SPECS = (
         timeout_s=300,
         internal=True,
     ),
+    TaskSpec(
+        name="backup.run",
+        queue="upkeep",
+        payload=payloads.BackupPayload,
+        result=payloads.BackupResult,
+        description="Writes the nightly backup and removes those that are older than they are kept.",
+        retry=RetryPolicy(max_retries=2, min_backoff_s=300, max_backoff_s=1_800),
+        timeout_s=6 * 3_600,
+        internal=True,
+    ),
 )
 
 

@@ -120,6 +120,7 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
+    Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
 )
 
 CHANNELS: tuple[Key, ...] = (

@@ -394,6 +394,18 @@ class UpkeepResult(Frozen):
     mended: int = 0
 
 
+class BackupPayload(Frozen):
+    """A nightly backup takes no arguments: where to and for how long is set."""
+
+
+class BackupResult(Frozen):
+    """What a backup is called, and how many entries and bytes it has; nothing where no folder is set."""
+
+    name: str | None = None
+    entries: int = 0
+    bytes: int = 0
+
+
 class WebhookPayload(Frozen):
     """The end of a task that is to be told, as the script that ended it wrote it down; what else the receiver is told
     is read from the task's record."""

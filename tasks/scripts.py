@@ -62,6 +62,9 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "restore_records",
+    "restore_families",
+    "restore_live",
     "remove_document",
 )
 

@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     audit_entries: int = Field(
         default=100_000, ge=100, description="Entries of the audit trail that are kept of each tenant."
     )
+    backup_to: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The folder of the backups; one is written every night where it is set.",
+    )
+    backup_keep_days: int = Field(default=14, ge=1, le=3_650, description="How many days a backup is kept.")
     heartbeat_timeout_s: float = Field(
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
     )
