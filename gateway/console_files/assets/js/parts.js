@@ -124,6 +124,13 @@ export function confirmed(title, words, verb) {
   });
 }
 
+// Draws anew; a button or link that had the focus has it again, found by its id.
+export function keepFocus(place, draw) {
+  const { id } = place.contains(document.activeElement) ? document.activeElement : {};
+  draw();
+  if (id) document.getElementById(id)?.focus();
+}
+
 // Runs `action` now and every `ms` while the page is open and looked at.
 export function whileSeen(ms, action, signal) {
   const seen = () => !document.hidden && action();

@@ -18,7 +18,7 @@ export function route(name, pattern, show) {
 export function startRouter(element, told) {
   root = element;
   onShow = told;
-  addEventListener("popstate", () => open(false));
+  addEventListener("popstate", () => address() !== current.address && open(false));
   document.addEventListener("click", follow);
   open(true);
 }
@@ -37,7 +37,7 @@ export function reopen() {
 function open(first) {
   const found = match(location.pathname) ?? { name: "lost", params: {}, show: null };
   current?.abort.abort();
-  current = { abort: new AbortController() };
+  current = { abort: new AbortController(), address: address() };
   root.replaceChildren();
   onShow({ ...found, first });
   found.show?.({
@@ -48,6 +48,11 @@ function open(first) {
     signal: current.abort.signal,
   });
   if (!first) root.querySelector("h1")?.focus({ preventScroll: true });
+}
+
+// A jump inside of a page, as from the skip link, leads to no other page.
+function address() {
+  return location.pathname + location.search;
 }
 
 function match(path) {
@@ -65,6 +70,7 @@ function decoded(groups) {
 function setQuery(query) {
   const words = query.toString();
   history.pushState(null, "", location.pathname + (words && `?${words}`));
+  current.address = address();
 }
 
 function follow(event) {

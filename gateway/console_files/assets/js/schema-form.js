@@ -18,7 +18,7 @@ export class SchemaForm {
 
   made(schema, prefix, special) {
     const required = new Set(schema.required ?? []);
-    return Object.entries(schema.properties ?? {}).map(([name, given]) => {
+    return this.ordered(schema.properties ?? {}, required).map(([name, given]) => {
       const own = special(name, given);
       if (own) return { name, ...own, tell: () => {} };
       const property = this.resolved(given);
@@ -26,6 +26,16 @@ export class SchemaForm {
       if (property.type === "object" && property.properties) return this.group(name, property, path, special);
       return this.single(name, property, path, required.has(name));
     });
+  }
+
+  // What may be left out and is written as JSON comes last.
+  ordered(properties, required) {
+    const late = ([name, given]) => {
+      const property = this.resolved(given);
+      return !required.has(name) && !property.properties && this.kindOf(property) === JSON_TEXT;
+    };
+    const entries = Object.entries(properties);
+    return [...entries.filter((entry) => !late(entry)), ...entries.filter(late)];
   }
 
   // The property itself, without the ways in which a schema says that it may be left out.
@@ -49,8 +59,10 @@ export class SchemaForm {
     input.name = path;
     if (required) input.required = true;
     const problem = element("span", { class: "problem", id: `${input.id}-problem`, hidden: true });
-    const hint = property.description ?? (kind.hint && text(kind.hint));
-    const told = hint && element("span", { class: "hint", id: `${input.id}-hint`, lang: property.description ? "en" : null }, hint);
+    const own = nameOf("hint", name);
+    const hint = own === name ? (property.description ?? (kind.hint && text(kind.hint))) : own;
+    const lang = hint === property.description ? "en" : null;
+    const told = hint && element("span", { class: "hint", id: `${input.id}-hint`, lang }, hint);
     input.setAttribute("aria-describedby", [told && told.id, problem.id].filter(Boolean).join(" "));
     const mark = required ? null : element("span", { class: "optional" }, ` ${text("submit.optional")}`);
     const place = element("p", { class: "field" }, element("label", { for: input.id }, label(name), mark), input, told, problem);

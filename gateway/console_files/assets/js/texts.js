@@ -298,6 +298,7 @@ const ENTRIES = {
   "batches.cancel_ask": ["Os casos que ainda não terminaram serão cancelados. O que já foi feito fica.", "Cases that have not ended will be cancelled. What was done stays."],
 
   "dead.none": ["Nenhuma carta morta: tudo o que falhou foi resolvido.", "No dead letters: whatever failed has been dealt with."],
+  "dead.none_here": ["Nenhuma carta morta neste grupo.", "No dead letters in this group."],
   "dead.error": ["Erro", "Error"],
   "dead.count": ["Quantas", "Count"],
   "dead.first": ["Primeira", "First"],
@@ -341,6 +342,16 @@ const ENTRIES = {
   "reports.asked": ["Relatório pedido; aparecerá aqui.", "Report requested; it will show here."],
   "reports.request_daily": ["Pedir o diário", "Request a daily"],
   "reports.request_weekly": ["Pedir o semanal", "Request a weekly"],
+
+  "about.triage.process_async": ["Diz de que trata a conversa de um cliente, quão urgente é e o que falta saber.", "Says what a client's conversation is about, how urgent it is, and what is missing."],
+  "about.documents.analyze_async": ["Lê documentos: texto, tipo, entidades e prazos.", "Reads documents: text, type, entities, deadlines."],
+  "about.embeddings.generate_async": ["Transforma textos, um caso ou documentos em vetores.", "Turns texts, a case or documents into vectors."],
+  "about.batch.process_cases": ["Faz as operações em muitos casos e conta cada um quando termina.", "Runs operations over many cases and tells each as it ends."],
+  "about.reports.generate": ["Escreve o relatório de um dia ou de uma semana.", "Writes a report over a day or a week."],
+  "hint.reference_date": ["O dia em que se diz “hoje”; se vazio, o dia de hoje.", "The day on which 'today' is said; by default the present day."],
+  "hint.until": ["Fim do período, como 2026-11-23T12:00:00Z; se vazio, agora.", "End of the period, such as 2026-11-23T12:00:00Z; by default now."],
+  "hint.conversation_history": ["Em JSON: [{\"role\": \"client\", \"content\": \"...\"}]", "As JSON: [{\"role\": \"client\", \"content\": \"...\"}]"],
+  "hint.cases": ["Em JSON: [\"caso-1\", \"caso-2\"]", "As JSON: [\"case-1\", \"case-2\"]"],
 
   "argument.case_id": ["Caso", "Case"],
   "argument.user_message": ["Mensagem do cliente", "The client's message"],

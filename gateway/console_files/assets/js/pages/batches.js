@@ -5,7 +5,7 @@ import { childrenBar, pauses } from "../children.js";
 import { atMostEvery, element } from "../elements.js";
 import { nameOf, text } from "../language.js";
 import { onEvent } from "../live.js";
-import { badge, bar, confirmed, doButton, emptyState, errorState, pageHead, row, statusMark, table, waitState, when } from "../parts.js";
+import { badge, bar, confirmed, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, waitState, when } from "../parts.js";
 import { may } from "../session.js";
 import { isFinal } from "../task-state.js";
 
@@ -47,13 +47,6 @@ export function show({ root, signal }) {
   const soon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && read());
   onEvent((name, seq, { task_name: task }) => (task === BATCH || task === CASE) && soon(), signal);
   read();
-}
-
-// A redrawn button that had the focus has it again.
-function keepFocus(place, draw) {
-  const { id } = place.contains(document.activeElement) ? document.activeElement : {};
-  draw();
-  if (id) document.getElementById(id)?.focus();
 }
 
 function content(batches, again) {

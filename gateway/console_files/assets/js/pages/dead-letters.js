@@ -7,8 +7,8 @@ import { has } from "../features.js";
 import { number } from "../formats.js";
 import { nameOf, text } from "../language.js";
 import { onEvent } from "../live.js";
-import { badge, card, confirmed, doButton, emptyState, errorState, pageHead, row, table, toast, waitState, when } from "../parts.js";
-import { may } from "../session.js";
+import { badge, card, confirmed, doButton, emptyState, errorState, keepFocus, pageHead, row, table, toast, waitState, when } from "../parts.js";
+import { may, tenant } from "../session.js";
 
 const READ_EVERY_MS = 2_000;
 const ASK_EVERY_MS = 1_000;
@@ -22,7 +22,7 @@ class DeadLettersPage {
     this.root = root;
     this.signal = signal;
     this.setQuery = setQuery;
-    this.chosen = query.get("fingerprint");
+    this.chosen = Object.fromEntries(FILTER.filter((name) => query.has(name)).map((name) => [name, query.get(name)]));
     this.soon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && this.read());
   }
 
@@ -43,27 +43,26 @@ class DeadLettersPage {
     if (!has("GET /api/dead-letters/groups")) return this.groups.replaceChildren();
     try {
       const { groups } = await callInSession("GET", "/api/dead-letters/groups");
-      if (!this.signal.aborted) this.groups.replaceChildren(this.drawGroups(groups));
+      if (!this.signal.aborted) keepFocus(this.groups, () => this.groups.replaceChildren(this.drawGroups(groups)));
     } catch (problem) {
       this.groups.replaceChildren(errorState(problem, () => this.read()));
     }
   }
 
   async readLetters() {
-    const query = new URLSearchParams({ limit: 50 });
-    if (this.chosen) query.set("fingerprint", this.chosen);
+    const query = new URLSearchParams({ ...this.chosen, limit: 50 });
     try {
       const answer = await callInSession("GET", `/api/dead-letters?${query}`);
-      if (!this.signal.aborted) this.letters.replaceChildren(this.drawLetters(answer));
+      if (!this.signal.aborted) keepFocus(this.letters, () => this.letters.replaceChildren(this.drawLetters(answer)));
     } catch (problem) {
       this.letters.replaceChildren(errorState(problem, () => this.read()));
     }
   }
 
-  choose(fingerprint) {
-    this.chosen = fingerprint;
-    this.setQuery(new URLSearchParams(fingerprint ? { fingerprint } : {}));
-    this.read();
+  choose(filter) {
+    this.chosen = filter;
+    this.setQuery(new URLSearchParams(filter));
+    return this.read();
   }
 
   // ---------------------------------------------------------------------------------------------- groups
@@ -83,22 +82,24 @@ class DeadLettersPage {
 
   groupCells(group) {
     const { fingerprint, error_type: type, task_name: name, queue, count } = group;
-    const filter = { fingerprint };
-    const here = this.chosen === fingerprint;
-    const choose = doButton(text(here ? "dead.show_all" : "dead.show"), { class: "small", "aria-pressed": String(here) }, () => this.choose(here ? null : fingerprint));
+    const filter = filterOf(group);
+    const id = Object.values(filter).join("-");
+    const here = id === Object.values(this.chosen).join("-");
+    const label = text(here ? "dead.show_all" : "dead.show");
+    const choose = doButton(label, { class: "small", id: `show-${id}`, "aria-pressed": String(here) }, () => this.choose(here ? {} : filter));
     return [
-      element("div", { class: "stacked" }, element("span", { class: "bad" }, type), element("span", { class: "note" }, `${nameOf("task", name)} · ${queue}`), element("span", { class: "code" }, fingerprint.slice(0, 12))),
+      element("div", { class: "stacked" }, element("span", { class: "bad" }, type), element("span", { class: "note" }, `${nameOf("task", name)} · ${queue}`), fingerprint && element("span", { class: "code" }, fingerprint.slice(0, 12))),
       number(count),
       when(group.first_at),
       when(group.last_at),
-      element("div", { class: "actions" }, choose, this.replayButtons(filter, count)),
+      element("div", { class: "actions" }, choose, this.replayButtons(filter, count, id)),
     ];
   }
 
-  replayButtons(filter, count) {
+  replayButtons(filter, count, id) {
     if (!may("ops:write")) return [];
-    const all = doButton(text("dead.replay_group"), { class: "small primary" }, () => this.replay(filter, count));
-    const slow = doButton(text("dead.replay_slow"), { class: "small", title: text("dead.slow_hint") }, () => this.replaySlowly(filter));
+    const all = doButton(text("dead.replay_group"), { class: "small primary", id: `replay-${id}` }, () => this.replay(filter, count));
+    const slow = doButton(text("dead.replay_slow"), { class: "small", id: `slowly-${id}`, title: text("dead.slow_hint") }, () => this.replaySlowly(filter));
     return has("GET /api/dead-letters/replays/{id}") ? [all, slow] : [all];
   }
 
@@ -137,8 +138,9 @@ class DeadLettersPage {
   // --------------------------------------------------------------------------------------------- letters
 
   drawLetters(answer) {
-    const letters = answer.dead_letters ?? answer.tasks ?? [];
-    if (!letters.length) return has("GET /api/dead-letters/groups") ? "" : emptyState(text("dead.none"));
+    const letters = answer.dead_letters;
+    const filtered = Object.keys(this.chosen).length > 0;
+    if (!letters.length) return filtered || !has("GET /api/dead-letters/groups") ? emptyState(text("dead.none_here")) : "";
     const columns = [
       { name: text("tasks.task") },
       { name: text("dead.error"), kind: "wide" },
@@ -146,11 +148,11 @@ class DeadLettersPage {
       { name: text("part.actions"), kind: "do" },
     ];
     const rows = letters.map((letter) => row(columns, this.letterCells(letter), { "data-task": letter.task_id }));
-    const note = text(this.chosen ? "dead.of_group" : "dead.newest", { n: number(letters.length) });
+    const note = text(filtered ? "dead.of_group" : "dead.newest", { n: number(letters.length) });
     return card(text("dead.letters"), note, table(text("dead.letters"), columns, rows));
   }
 
-  letterCells({ task_id: id, task_name: name, case_id: caseId, error, error_type: type, finished_at: at }) {
+  letterCells({ task_id: id, task_name: name, queue, tenant: whose, error, failed_at: at }) {
     const path = `/api/dead-letters/${id}`;
     const replay = async () => {
       await callInSession("POST", `${path}/replay`);
@@ -162,16 +164,27 @@ class DeadLettersPage {
       await callInSession("DELETE", path);
       this.read();
     };
+    // Another tenant's task is not there for this one.
+    const link = element("a", { href: `/tasks/${id}` }, nameOf("task", name));
     const actions = may("ops:write")
-      ? [doButton(text("dead.replay"), { class: "small" }, replay), doButton(text("dead.discard"), { class: "small quiet" }, discard)]
+      ? [
+          doButton(text("dead.replay"), { class: "small", id: `replay-${id}` }, replay),
+          doButton(text("dead.discard"), { class: "small quiet", id: `discard-${id}` }, discard),
+        ]
       : [];
     return [
-      element("div", { class: "stacked" }, element("a", { href: `/tasks/${id}` }, nameOf("task", name)), element("span", { class: "note" }, caseId ?? "")),
-      element("div", { class: "stacked" }, element("span", { class: "bad" }, error?.type ?? type), element("span", { class: "note clip" }, error?.message ?? "")),
-      when(at ?? error?.at),
+      element("div", { class: "stacked" }, whose === tenant() ? link : link.textContent, element("span", { class: "note" }, [whose, queue].join(" · "))),
+      element("div", { class: "stacked" }, element("span", { class: "bad" }, error?.type ?? ""), element("span", { class: "note clip" }, error?.message ?? "")),
+      when(at),
       element("div", { class: "actions" }, actions),
     ];
   }
 }
 
+// What tells a group from the others; one whose failures have no fingerprint, by what it has.
+function filterOf({ fingerprint, error_type, task_name, queue }) {
+  return fingerprint ? { fingerprint } : { error_type, task_name, queue };
+}
+
+const FILTER = ["fingerprint", "error_type", "task_name", "queue"];
 const ENDED = new Set(["done", "finished", "completed", "succeeded", "stopped", "cancelled"]);

@@ -3,7 +3,7 @@
 import { callInSession } from "../api.js";
 import { element } from "../elements.js";
 import { nameOf, text } from "../language.js";
-import { badge, card, doButton, emptyState, errorState, pageHead, row, statusMark, table, toast, waitState, when, whileSeen } from "../parts.js";
+import { badge, card, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, toast, waitState, when, whileSeen } from "../parts.js";
 import { may } from "../session.js";
 
 const READ_EVERY_MS = 15_000;
@@ -14,7 +14,7 @@ export function show({ root, signal }) {
   const read = async () => {
     try {
       const { schedules } = await callInSession("GET", "/api/schedules");
-      if (!signal.aborted) place.replaceChildren(content(schedules, read));
+      if (!signal.aborted) keepFocus(place, () => place.replaceChildren(content(schedules, read)));
     } catch (problem) {
       place.replaceChildren(errorState(problem, read));
     }
@@ -55,7 +55,7 @@ function actions(name, paused, again) {
   };
   const turn = paused ? "resume" : "pause";
   return [
-    doButton(text("schedules.run"), { class: "small", "aria-label": `${text("schedules.run")}: ${name}` }, ask("run")),
-    doButton(text(`part.${turn}`), { class: "small quiet", "aria-label": `${text(`part.${turn}`)}: ${name}` }, ask(turn)),
+    doButton(text("schedules.run"), { class: "small", id: `run-${name}`, "aria-label": `${text("schedules.run")}: ${name}` }, ask("run")),
+    doButton(text(`part.${turn}`), { class: "small quiet", id: `turn-${name}`, "aria-label": `${text(`part.${turn}`)}: ${name}` }, ask(turn)),
   ];
 }

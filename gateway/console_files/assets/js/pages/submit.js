@@ -62,7 +62,10 @@ class SubmitPage {
   }
 
   drawArguments() {
-    this.about.textContent = this.chosen.description;
+    const about = nameOf("about", this.chosen.task_name);
+    const known = about !== this.chosen.task_name;
+    this.about.textContent = known ? about : this.chosen.description;
+    this.about.lang = known ? document.documentElement.lang : "en";
     this.schema = new SchemaForm(this.chosen.kwargs, (name) => (name === "document_ids" ? this.documents() : null));
     this.arguments.replaceChildren(this.schema.element);
     this.told.replaceChildren();
