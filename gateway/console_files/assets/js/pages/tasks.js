@@ -5,7 +5,7 @@ import { atMostEvery, button, element, perFrame } from "../elements.js";
 import { has } from "../features.js";
 import { number } from "../formats.js";
 import { nameOf, text } from "../language.js";
-import { onEvent } from "../live.js";
+import { onEvent, onLiveState } from "../live.js";
 import { confirmed, doButton, emptyState, errorState, field, pageHead, select, toast, waitState } from "../parts.js";
 import { navigate } from "../router.js";
 import { may } from "../session.js";
@@ -47,6 +47,8 @@ class TasksPage {
     this.drawFilters();
     this.filter();
     onEvent((name, seq, data) => this.store.apply(name, seq, data) && this.refresh(), this.signal);
+    // What a read missed while the service was away is read when the stream is back.
+    onLiveState((state) => state === "open" && this.refresh(), this.signal);
   }
 
   // ---------------------------------------------------------------------------------------------- filter
