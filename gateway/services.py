@@ -16,6 +16,7 @@ from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
+from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -42,6 +43,7 @@ class Services:
     reads: SharedReads
     similar: SimilarCases
     erasure: Erasure
+    dead_letters: DeadLetters
 
     @property
     def reader(self) -> Reader:
@@ -79,6 +81,7 @@ class Services:
             reads=SharedReads(READS_AT_ONCE),
             similar=similar,
             erasure=tasks.erasure(blobs),
+            dead_letters=DeadLetters(tasks, blobs),
         )
 
     async def close(self) -> None:

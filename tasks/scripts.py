@@ -62,6 +62,7 @@ NAMES = (
     "put_case",
     "add_document",
     "remove_document",
+    "discard",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
