@@ -336,7 +336,7 @@ class TaskFigures(Answer):
     retried: Count
     prompt_tokens: Count
     completion_tokens: Count
-    cache_hits: Count = Field(description="Documents whose analysis was known from before.")
+    cache_hits: Count = Field(description="Documents and shared vectors that were known.")
     cache_misses: Count
     wait_ms: Percentiles
     run_ms: Percentiles
@@ -607,6 +607,30 @@ class AuditPage(Answer):
 
     entries: list[AuditEntry]
     next_cursor: str | None
+
+
+class AlertEntry(Answer):
+    """An alert as it stands: `value` is the one that fired, once it has."""
+
+    rule: str
+    kind: str
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["pending", "firing", "resolved"]
+    value: float
+    threshold: float
+    unit: str
+    labels: dict[str, str]
+    since: Time
+    fired_at: Time | None
+    resolved_at: Time | None
+    description: str
+
+
+class Alerts(Answer):
+    """Alerts, those that fire first. `evaluated_at` is when the rules were last looked at; `null` where never."""
+
+    alerts: list[AlertEntry]
+    evaluated_at: Time | None
 
 
 class ReportLinks(Answer):

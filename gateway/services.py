@@ -10,6 +10,7 @@ from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
 from gateway.shared_reads import SharedReads
+from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
@@ -37,6 +38,7 @@ class Services:
     tokens: TokenVerifier | None
     limits: RateLimits
     reports: ReportShelf
+    alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
     bridge: Bridge
@@ -75,6 +77,7 @@ class Services:
             tokens=TokenVerifier.of(settings),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
