@@ -21,6 +21,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from pydantic import TypeAdapter
+
 from tasks.errors import DespachoError
 
 FORMAT = 1
@@ -80,8 +82,7 @@ class Manifest:
                     f"{folder} has format {told['format']}, and this Despacho reads formats up to {FORMAT}. "
                     f"Use Despacho {told.get('version', 'of that time')} or newer."
                 )
-            parts = tuple(Part(**part) for part in told.pop("parts"))
-            return cls(**told, parts=parts)
+            return TypeAdapter(cls).validate_python(told)
         except FileNotFoundError:
             raise BackupFailed(
                 f"{folder} is no finished backup: it has no {MANIFEST}. Name a folder that `despacho backup` made."
