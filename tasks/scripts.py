@@ -67,6 +67,7 @@ NAMES = (
     "restore_families",
     "restore_live",
     "remove_document",
+    "discard",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
