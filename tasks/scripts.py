@@ -61,6 +61,9 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "ask_breaker",
+    "breaker_failed",
+    "breaker_succeeded",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
