@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
-from actors.engines.embeddings.cache import Cached, VectorCache, Whose, nobodys
+from actors.engines.embeddings.cache import Cached, Shared, VectorCache, Whose, nobodys
 from actors.engines.embeddings.joined import Joined
 from actors.engines.http.doors import Doors
 from actors.engines.http.usage import Meter, unmetered
+from actors.sharing import SharedByRuns
 from actors.spending import Spending
 from middleware.run import current_run
 from tasks.analyses import Analyses
@@ -22,11 +23,14 @@ from tasks.blobs import FolderBlobs
 from tasks.breakers import BREAKERS_AT_MOST, WorkersBreaker
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
+from tasks.reports import ReportBook
 from tasks.settings import PREFIX, Settings
+from tasks.shared_vectors import SharedVectors
 from tasks.vectors import VectorFile
 from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from actors.alerts import Watch
     from actors.engines.http.breaker import Breaker
     from actors.engines.http.courier import Courier
     from actors.engines.http.exchange import Exchange
@@ -53,7 +57,7 @@ class Engines:
             return self.local_embeddings
         from actors.engines.http.embeddings import HttpEmbeddings
 
-        return self._cached(HttpEmbeddings(exchange))
+        return self._cached(HttpEmbeddings(exchange), self._shared)
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -62,7 +66,7 @@ class Engines:
             return self._encoder
         from actors.engines.embeddings.nano import NanoEmbeddings
 
-        return self._cached(NanoEmbeddings())
+        return self._cached(NanoEmbeddings(), self._shared)
 
     @property
     def triage_embeds_alike(self) -> bool:
@@ -90,8 +94,13 @@ class Engines:
 
         return self._cached(Joined(LocalEmbeddings()))
 
-    def _cached(self, engine: EmbeddingEngine) -> EmbeddingEngine:
-        return Cached(engine, self.vector_cache, self._whose)
+    def _cached(self, engine: EmbeddingEngine, shared: Shared | None = None) -> EmbeddingEngine:
+        return Cached(engine, self.vector_cache, self._whose, shared)
+
+    @property
+    def _shared(self) -> Shared | None:
+        """Where vectors are shared that cost more than a question to Redis."""
+        return None
 
     def _exchange(self, kind: Literal["llm", "embeddings"]) -> Exchange | None:
         settings = self.settings
@@ -142,6 +151,7 @@ class Toolbox(Engines):
         self.analyses = Analyses(ledger.client, settings, self.cases, self.blobs)
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
         self._breakers_of_hosts: dict[str, Breaker] = {}
+        self.reports = ReportBook(ledger.client, settings)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 
     @cached_property
@@ -170,7 +180,19 @@ class Toolbox(Engines):
             known = self._breakers_of_hosts.setdefault(name, self.breaker(name, self.settings.webhook_timeout_s))
         return known
 
+    @property
+    def _shared(self) -> Shared:
+        return SharedByRuns(self.ledger, SharedVectors(self.ledger, self.settings))
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What evaluates the rules of alerts. Raises `SettingsError` for rules that are wrong."""
+        from actors.alerts import Watch
+
+        return Watch(self)
+
     def warm(self) -> None:
+        assert self.watch is not None
         super().warm()
         assert self.courier is not None
 

@@ -10,6 +10,7 @@ from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
 from gateway.shared_reads import SharedReads
+from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
@@ -17,6 +18,7 @@ from tasks.breakers import Breakers
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
+from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -38,12 +40,14 @@ class Services:
     limits: RateLimits
     reports: ReportShelf
     breakers: Breakers
+    alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
     bridge: Bridge
     reads: SharedReads
     similar: SimilarCases
     erasure: Erasure
+    dead_letters: DeadLetters
 
     @property
     def reader(self) -> Reader:
@@ -76,12 +80,14 @@ class Services:
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             breakers=Breakers(client, settings),
+            alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
             reads=SharedReads(READS_AT_ONCE),
             similar=similar,
             erasure=tasks.erasure(blobs),
+            dead_letters=DeadLetters(tasks, blobs),
         )
 
     async def close(self) -> None:

@@ -90,6 +90,9 @@ KEYS: tuple[Key, ...] = (
         "ledger, cases",
         "TTL: case_retention; one member per case with a vector, those of expired cases leave as others come",
     ),
+    Key("shared_vector", "shared_vector:{tenant}:{digest}", "string", "ledger", "TTL: result_cache"),
+    Key("shared_vectors", "shared_vectors:{tenant}", "zset", "ledger", "TTL: result_cache; embeddings_shared"),
+    Key("vectors_of_case", "vectors_of_case:{tenant}:{case}", "set", "ledger", "TTL: result_cache; 1,000 members"),
     Key("document", "document:{tenant}:{id}", "hash", "cases", "TTL: case_retention"),
     Key("blob_users", "blob:{tenant}:{digest}", "set", "cases", "TTL: case_retention"),
     Key(
@@ -119,8 +122,14 @@ KEYS: tuple[Key, ...] = (
     Key("breaker", "breaker:{dependency}", "hash", "breakers", "TTL: 7 days from its last failure"),
     Key("breakers", "breakers", "zset", "breakers", "1,000 members, those whose last failure is oldest leave"),
     Key("breaker_openings", "breaker_openings", "stream", "breakers", "about 10,000 entries"),
+    Key("alerts", "alerts", "hash", "alerts", "TTL: 8 days; 1,000 fields"),
+    Key("alert_history", "alert_history", "stream", "alerts", "TTL: 400 days; about 10,000 entries"),
+    Key("alert_notices", "alert_notices", "hash", "alerts", "TTL: a day; 1,000 fields that are still to be told"),
+    Key("alert_slot", "alert_slot:{slot}", "string", "alerts", "TTL: two slots"),
+    Key("alerts_at", "alerts_at", "string", "alerts", "TTL: 8 days"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
+    Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
 )
 
 CHANNELS: tuple[Key, ...] = (
