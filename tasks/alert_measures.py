@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import unquote
 
 import redis
 from pydantic_core import from_json
@@ -70,6 +71,8 @@ class Measures:
         elif rule.kind == "backup_failed":
             last = last_backup(self._client, self._settings)
             yield Sample(0 if last is None or last["ok"] else 1)
+        elif rule.kind == "breaker_open":
+            yield from self._breakers()
         else:
             yield from self._memory()
 
@@ -131,6 +134,17 @@ class Measures:
             names = [self._keys.of("worker", worker=worker.decode()) for worker in beating]
             told = cast(list[bytes | None], self._client.mget(names)) if names else []
         return sum(1 for each in told if each is None or not from_json(each).get("draining", False))
+
+    def _breakers(self) -> Iterator[Sample]:
+        """1 for each breaker that is open, or half open: no call has succeeded since; 0 for the others."""
+        with redis_faults():
+            known = cast(list[bytes], self._client.zrange(self._keys.of("breakers"), 0, -1))
+            pipe = self._client.pipeline(transaction=False)
+            for name in known:
+                pipe.hexists(self._keys.of("breaker", dependency=name.decode()), "until")
+            opened = pipe.execute() if known else []
+        for name, is_open in zip(known, opened, strict=True):
+            yield Sample(int(is_open), {"breaker": unquote(name.decode())})
 
     def _memory(self) -> Iterator[Sample]:
         """How full the server is, in percent of `maxmemory`; where it has none, of the machine's memory."""

@@ -18,7 +18,15 @@ from tasks.errors import FieldError, InvalidInput, SettingsError
 from tasks.lifecycle import Priority
 from tasks.settings import PREFIX, Settings
 
-Kind = Literal["dead_letters_growing", "failure_rate", "oldest_waiting", "no_worker", "memory", "backup_failed"]
+Kind = Literal[
+    "dead_letters_growing",
+    "failure_rate",
+    "oldest_waiting",
+    "no_worker",
+    "memory",
+    "backup_failed",
+    "breaker_open",
+]
 Severity = Literal["info", "warning", "critical"]
 UNITS: dict[Kind, str] = {
     "dead_letters_growing": "tasks",
@@ -27,6 +35,7 @@ UNITS: dict[Kind, str] = {
     "no_worker": "workers",
     "memory": "%",
     "backup_failed": "backups",
+    "breaker_open": "breakers",
 }
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_RULES = 100
@@ -173,6 +182,14 @@ severity = "critical"
 threshold = 1
 clear_for_s = 0
 description = "The last backup failed. See the task backup.run, or run `despacho backup`."
+
+[[rule]]
+name = "breaker-open"
+kind = "breaker_open"
+severity = "warning"
+threshold = 1
+for_s = 60
+description = "A provider or a receiver fails, and is left alone but for probes."
 """
 
 

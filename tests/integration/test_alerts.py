@@ -16,6 +16,7 @@ from middleware.worker import LaneWorker
 from tasks.alerts import AlertBook
 from tasks.archive import BackupFailed
 from tasks.backup import back_up
+from tasks.breakers import WorkersBreaker, quoted
 from tasks.keys import Keys
 from tasks.ledger import Ledger
 from tasks.settings import Settings
@@ -48,6 +49,11 @@ threshold = 99
 [[rule]]
 name = "backup"
 kind = "backup_failed"
+threshold = 1
+clear_for_s = 0
+[[rule]]
+name = "breaker"
+kind = "breaker_open"
 threshold = 1
 clear_for_s = 0
 [[rule]]
@@ -197,3 +203,19 @@ def test_a_slow_delivery_is_not_made_again_by_who_evaluates_meanwhile(
     assert len(receiver.received) == 1
     assert client.hlen(KEYS.of("alert_notices")) == 0
     assert not client.exists(KEYS.of("alert_telling"))
+
+
+def test_a_breaker_that_opened_fires_until_it_closes(client: redis.Redis, settings: Settings) -> None:
+    mine, ledger = watch(client, settings), Ledger(client, settings)
+    breaker = WorkersBreaker(ledger, "hooks.example:443", 1, 60_000, 1_000)
+
+    def told() -> list[tuple[str, str]]:
+        evaluate(mine, client)
+        found = AlertBook(client, settings).standing().values()
+        return [(alert.state, alert.labels["breaker"]) for alert in found if alert.rule == "breaker"]
+
+    breaker.ask("t-1")
+    assert breaker.failed("t-1", "timeout") > 0
+    assert told() == [("firing", "hooks.example:443")]
+    client.delete(KEYS.of("breaker", dependency=quoted("hooks.example:443")))
+    assert told() == [("resolved", "hooks.example:443")]
