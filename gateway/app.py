@@ -17,6 +17,7 @@ from gateway import (
     docs,
     documents,
     events,
+    metrics,
     operations,
     problem_pages,
     results,
@@ -24,6 +25,7 @@ from gateway import (
     tasks,
     webhooks,
 )
+from gateway.metrics import CountedRequests
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -41,6 +43,7 @@ EXPOSED = (
 
 def create_app(settings: Settings) -> Starlette:
     """The gateway as an ASGI application over the Redis of the settings."""
+    known = Services.build(settings)
     app = Starlette(
         routes=[
             *tasks.ROUTES,
@@ -50,6 +53,7 @@ def create_app(settings: Settings) -> Starlette:
             *documents.ROUTES,
             *webhooks.ROUTES,
             *operations.ROUTES,
+            *metrics.ROUTES,
             *operations.dashboard_routes(settings),
             *audit.ROUTES,
             *sessions.ROUTES,
@@ -57,11 +61,11 @@ def create_app(settings: Settings) -> Starlette:
             *docs.ROUTES,
             *console.ROUTES,
         ],
-        middleware=_middleware(settings),
+        middleware=[Middleware(CountedRequests, known.requests), *_middleware(settings)],
         exception_handlers=HANDLERS,
         lifespan=_life,
     )
-    app.state.services = Services.build(settings)
+    app.state.services = known
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -42,6 +43,8 @@ class Services:
     reads: SharedReads
     similar: SimilarCases
     erasure: Erasure
+    requests: Counter[tuple[str, str]]
+    """Responses of this process, by method and status."""
 
     @property
     def reader(self) -> Reader:
@@ -79,6 +82,7 @@ class Services:
             reads=SharedReads(READS_AT_ONCE),
             similar=similar,
             erasure=tasks.erasure(blobs),
+            requests=Counter(),
         )
 
     async def close(self) -> None:
