@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import backup, batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
+from actors import alerts, backup, batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
@@ -17,6 +17,7 @@ DECLARED = (
     Declared("notices.send", notices.send),
     # In the service's time zone. periodiq never fires on weekday 0: Sunday is 7.
     Declared("reports.generate", reports.generate, schedule="0 6 * * *"),
+    Declared("alerts.evaluate", alerts.evaluate, schedule="* * * * *"),
     Declared("backup.run", backup.run_backup, schedule="30 2 * * *"),
     Declared("upkeep.sweep", upkeep.sweep, schedule="*/5 * * * *"),
 )

@@ -9,6 +9,7 @@ import time
 import pendulum
 from periodiq import Scheduler
 
+from actors.alerts import StandBy
 from actors.main import declare_all
 from middleware.broker import LaneBroker, build_broker
 from tasks.errors import DespachoError
@@ -31,8 +32,9 @@ def main(settings: Settings) -> int:
     """Run until a signal ends the process."""
     pendulum.set_local_timezone(pendulum.timezone(settings.time_zone))
     broker = build_broker(settings)
-    declare_all(broker)
+    tools = declare_all(broker)
     scheduler = Scheduler(actors=[actor for actor in broker.actors.values() if "periodic" in actor.options])
+    StandBy(tools.watch).start()
     announce_ready()
     has_swept = False
     while True:

@@ -130,6 +130,60 @@ class TaskError(Answer):
     attempt: Count
     at: Time
     retryable: bool
+    fingerprint: str = Field(default="", description="The same for all tasks that failed at the same place.")
+
+
+class DeadLetter(Answer):
+    """A task that failed for good, of whichever tenant; nothing that a client sent is in it."""
+
+    task_id: str
+    tenant: str
+    task_name: str
+    queue: str
+    priority: PriorityName
+    parent_id: str | None
+    attempt: Count
+    created_at: Time
+    finished_at: Time | None
+    fingerprint: str
+    error_type: str
+    message: str
+    retryable: bool
+    links: dict[str, str]
+
+
+class DeadLetterPage(Answer):
+    """Dead letters, newest first. `next_cursor` leads to the next page; `null` at the end."""
+
+    dead_letters: list[DeadLetter]
+    next_cursor: str | None
+
+
+class DeadLetterGroup(Answer):
+    """The dead letters of one fingerprint; `task_ids` are the newest of them, `message` is the newest one's."""
+
+    fingerprint: str
+    error_type: str
+    message: str
+    task_name: str
+    queue: str
+    count: Count
+    first_at: Time
+    last_at: Time
+    task_ids: list[str]
+
+
+class DeadLetterGroups(Answer):
+    """The largest group first. Where `is_all` is false, the newest 10,000 dead letters were looked at."""
+
+    groups: list[DeadLetterGroup]
+    is_all: bool
+
+
+class Replayed(Answer):
+    """How many dead letters run again."""
+
+    replayed: Count
 
 
 class Pause(Answer):
@@ -553,6 +607,30 @@ class AuditPage(Answer):
 
     entries: list[AuditEntry]
     next_cursor: str | None
+
+
+class AlertEntry(Answer):
+    """An alert as it stands: `value` is the one that fired, once it has."""
+
+    rule: str
+    kind: str
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["pending", "firing", "resolved"]
+    value: float
+    threshold: float
+    unit: str
+    labels: dict[str, str]
+    since: Time
+    fired_at: Time | None
+    resolved_at: Time | None
+    description: str
+
+
+class Alerts(Answer):
+    """Alerts, those that fire first. `evaluated_at` is when the rules were last looked at; `null` where never."""
+
+    alerts: list[AlertEntry]
+    evaluated_at: Time | None
 
 
 class ReportLinks(Answer):

@@ -11,9 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway import (
+    alerts,
     audit,
     cases,
     console,
+    dead_letters,
     docs,
     documents,
     events,
@@ -51,11 +53,13 @@ def create_app(settings: Settings) -> Starlette:
             *events.ROUTES,
             *cases.ROUTES,
             *documents.ROUTES,
+            *dead_letters.ROUTES,
             *webhooks.ROUTES,
             *operations.ROUTES,
-            *metrics.ROUTES,
+            *alerts.ROUTES,
             *operations.dashboard_routes(settings),
             *audit.ROUTES,
+            *metrics.ROUTES,
             *sessions.ROUTES,
             *problem_pages.ROUTES,
             *docs.ROUTES,

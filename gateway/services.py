@@ -11,12 +11,14 @@ from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
 from gateway.shared_reads import SharedReads
+from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
+from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -36,15 +38,17 @@ class Services:
     identities: Identities
     tokens: TokenVerifier | None
     limits: RateLimits
+    requests: Counter[tuple[str, str]]
+    """Responses of this process, by method and status."""
     reports: ReportShelf
+    alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
     bridge: Bridge
     reads: SharedReads
     similar: SimilarCases
     erasure: Erasure
-    requests: Counter[tuple[str, str]]
-    """Responses of this process, by method and status."""
+    dead_letters: DeadLetters
 
     @property
     def reader(self) -> Reader:
@@ -74,15 +78,17 @@ class Services:
             tasks=tasks,
             identities=identities,
             tokens=TokenVerifier.of(settings),
+            requests=Counter(),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
             reads=SharedReads(READS_AT_ONCE),
             similar=similar,
             erasure=tasks.erasure(blobs),
-            requests=Counter(),
+            dead_letters=DeadLetters(tasks, blobs),
         )
 
     async def close(self) -> None:

@@ -63,10 +63,12 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "settle_alert",
     "restore_records",
     "restore_families",
     "restore_live",
     "remove_document",
+    "discard",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")

@@ -95,14 +95,28 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
-        path="/metrics",
-        operation_id="getMetrics",
+        path="/api/alerts",
+        operation_id="listAlerts",
         tag=TAG,
-        summary="Metrics for Prometheus",
-        description="Over all tenants and processes, and none is named; responses and streams are those of the "
-        "process that answers.",
+        summary="The alerts, those that fire first",
+        description="Cheap enough to be asked for every few seconds, with `If-None-Match`. One that was resolved "
+        "is shown for a day.",
         scope="ops:read",
-        answers=(Answer(200, "The text format of Prometheus.", {"type": "string"}, media_type="text/plain"),),
+        parameters=(
+            Parameter(
+                "state",
+                "query",
+                "Only those in this state.",
+                {"type": "string", "enum": ["pending", "firing", "resolved"]},
+                "firing",
+            ),
+            IF_NONE_MATCH,
+        ),
+        answers=(
+            Answer(200, "The alerts.", answers.Alerts, headers=("ETag",), example=examples.ALERTS),
+            Answer(304, "The client has them already (`If-None-Match`).", headers=("ETag",)),
+        ),
+        problems=(INVALID_INPUT,),
     ),
     Operation(
         method="GET",
@@ -239,6 +253,17 @@ OPERATIONS = (
         scope=None,
         answers=(Answer(204, "Logged out.", headers=("Set-Cookie",)),),
         problems=(FORBIDDEN, UNAVAILABLE),
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        operation_id="getMetrics",
+        tag=TAG,
+        summary="Metrics for Prometheus",
+        description="Over all tenants and processes, and none is named; responses and streams are those of the "
+        "process that answers.",
+        scope="ops:read",
+        answers=(Answer(200, "The text format of Prometheus.", {"type": "string"}, media_type="text/plain"),),
     ),
     Operation(
         method="GET",
