@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
 from tests.integration.test_events import watching
 
-ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yaml"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
+DASHBOARD = DEPLOY / "grafana" / "despacho.json"
 TRIAGE = {"queue": "triage", "task": "triage.process_async"}
 
 
@@ -107,13 +110,21 @@ def test_what_a_process_serves_is_its_own(api: Client) -> None:
     assert Told(api).value("http_responses_total", method="other", status="405") == 1
 
 
-def test_every_metric_that_an_alert_names_is_told(api: Client, worker: LaneWorker) -> None:
+def test_every_metric_that_an_alert_or_a_plot_names_is_told(api: Client, worker: LaneWorker) -> None:
     api.until(api.submit(), "succeeded")
+    told = Told(api).names
 
-    named = set(re.findall(r"\bdespacho_\w+", ALERTS.read_text()))
+    for text in (ALERTS.read_text(), *plots().values()):
+        named = set(re.findall(r"\bdespacho_\w+", text))
+        assert named
+        assert named <= told
+    assert len(plots()) > 10
 
-    assert len(named) > 5
-    assert named <= Told(api).names
+
+def plots() -> dict[str, str]:
+    """The expressions of the dashboard, by the title of what shows them."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    return {panel["title"]: "\n".join(target["expr"] for target in panel["targets"]) for panel in panels}
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
