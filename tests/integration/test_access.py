@@ -128,6 +128,7 @@ def test_no_other_site_can_use_a_session_on_any_route(app: Starlette, gateway: G
 OF_THE_SERVICE = {"queue", "report_id", "name"}
 """What is no tenant's: scopes guard it."""
 HOWEVER = {
+    "GET /tasks/{task_id}": "is the page of any task: what stands on it, its scripts ask the API for",
     "PUT /api/cases/{case_id}": "makes a case of the caller's own, under the same id",
     "GET /api/v2/triage/stream/{case_id}": "waits for what a case of the caller's own will tell",
     "GET /api/api/v2/triage/stream/{case_id}": "as above",
