@@ -15,6 +15,7 @@ from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
+from tasks.breakers import Breakers
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
@@ -41,6 +42,7 @@ class Services:
     requests: Counter[tuple[str, str]]
     """Responses of this process, by method and status."""
     reports: ReportShelf
+    breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
@@ -81,6 +83,7 @@ class Services:
             requests=Counter(),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
