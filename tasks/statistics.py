@@ -80,7 +80,7 @@ def aggregate(minutes: Iterable[Mapping[bytes, bytes]]) -> tuple[dict[str, Figur
     return dict(queues), dict(names)
 
 
-HASHES_A_FOLD = 200
+HASHES_A_FOLD = 20
 """As many as the script of the totals looks at in one call, so that nobody waits for it."""
 
 
