@@ -20,6 +20,7 @@ from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
+from tasks.schedules import Schedules
 from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.similar import SimilarCases
@@ -36,6 +37,7 @@ class Services:
     tokens: TokenVerifier | None
     limits: RateLimits
     reports: ReportShelf
+    schedules: Schedules
     blobs: FolderBlobs
     cursors: Cursors
     bridge: Bridge
@@ -73,6 +75,7 @@ class Services:
             tokens=TokenVerifier.of(settings),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            schedules=Schedules(tasks, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),

@@ -115,6 +115,7 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
+    Key("schedule", "schedule:{schedule}", "hash", "schedules", "six fields; one per schedule of the table"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
 )

@@ -29,7 +29,7 @@ TAGS = {
     of_tasks.TAG: "Queue work and follow it to its end.",
     of_streams.TAG: "Server-sent events, resumable without gap or duplicate.",
     of_cases.TAG: "What a client told, and the files that belong to it.",
-    of_service.TAG: "Queues, workers, reports, webhooks and health.",
+    of_service.TAG: "Queues, workers, schedules, reports, webhooks and health.",
     of_service.SESSIONS: "Cookies for the service's own pages.",
     of_service.ABOUT: "What describes the API itself.",
 }
