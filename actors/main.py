@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import batch, documents, embeddings, reports, triage, upkeep, webhooks
+from actors import backup, batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
@@ -14,7 +14,9 @@ DECLARED = (
     Declared("batch.process_cases", batch.process_cases),
     Declared("batch.process_case", batch.process_case),
     Declared("webhooks.deliver", webhooks.deliver),
+    Declared("notices.send", notices.send),
     Declared("reports.generate", reports.generate),
+    Declared("backup.run", backup.run_backup),
     Declared("upkeep.sweep", upkeep.sweep),
 )
 

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from actors.engines import DocumentEngine, EmbeddingEngine, TriageEngine
-from actors.engines.embeddings.cache import Cached, VectorCache, Whose, nobodys
+from actors.engines.embeddings.cache import Cached, Shared, VectorCache, Whose, nobodys
 from actors.engines.embeddings.joined import Joined
 from actors.engines.http.doors import Doors
 from actors.engines.http.usage import Meter, unmetered
+from actors.sharing import SharedByRuns
 from actors.spending import Spending
 from middleware.run import current_run
 from tasks.analyses import Analyses
 from tasks.blobs import FolderBlobs
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
+from tasks.reports import ReportBook
 from tasks.settings import PREFIX, Settings
+from tasks.shared_vectors import SharedVectors
 from tasks.vectors import VectorFile
 from tasks.webhooks import Webhooks
 
@@ -48,7 +51,7 @@ class Engines:
             return self.local_embeddings
         from actors.engines.http.embeddings import HttpEmbeddings
 
-        return self._cached(HttpEmbeddings(exchange))
+        return self._cached(HttpEmbeddings(exchange), self._shared)
 
     @cached_property
     def local_embeddings(self) -> EmbeddingEngine:
@@ -57,7 +60,7 @@ class Engines:
             return self._encoder
         from actors.engines.embeddings.nano import NanoEmbeddings
 
-        return self._cached(NanoEmbeddings())
+        return self._cached(NanoEmbeddings(), self._shared)
 
     @property
     def triage_embeds_alike(self) -> bool:
@@ -85,8 +88,13 @@ class Engines:
 
         return self._cached(Joined(LocalEmbeddings()))
 
-    def _cached(self, engine: EmbeddingEngine) -> EmbeddingEngine:
-        return Cached(engine, self.vector_cache, self._whose)
+    def _cached(self, engine: EmbeddingEngine, shared: Shared | None = None) -> EmbeddingEngine:
+        return Cached(engine, self.vector_cache, self._whose, shared)
+
+    @property
+    def _shared(self) -> Shared | None:
+        """Where vectors are shared that cost more than a question to Redis."""
+        return None
 
     def _exchange(self, kind: Literal["llm", "embeddings"]) -> Exchange | None:
         settings = self.settings
@@ -132,6 +140,7 @@ class Toolbox(Engines):
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
         self.analyses = Analyses(ledger.client, settings, self.cases, self.blobs)
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
+        self.reports = ReportBook(ledger.client, settings)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 
     @cached_property
@@ -140,6 +149,10 @@ class Toolbox(Engines):
         from actors.engines.http.courier import Courier
 
         return Courier(self.settings.webhook_allowed_hosts)
+
+    @property
+    def _shared(self) -> Shared:
+        return SharedByRuns(self.ledger, SharedVectors(self.ledger, self.settings))
 
     def warm(self) -> None:
         super().warm()

@@ -77,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
     _add_audit(commands.add_parser("audit", help="check the audit trails"))
     _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
+    _add_backup(commands.add_parser("backup", help="back everything up while it runs, or verify a backup"))
+    _add_restore(commands.add_parser("restore", help="put a backup into an empty installation"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the engines on labelled examples"))
     return top
 
@@ -172,6 +174,27 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     _add_flags(doctor, ("data_dir", "redis_url"))
 
 
+def _add_backup(backup: argparse.ArgumentParser) -> None:
+    backup.add_argument("--to", metavar="FOLDER", help="the folder of the backups (DESPACHO_BACKUP_TO)")
+    backup.add_argument("--keep-days", type=_whole_days, metavar="N", help="remove those that are older")
+    _add_flags(backup, ("data_dir", "redis_url"))
+    actions = backup.add_subparsers(dest="action", metavar="ACTION")
+    verify = actions.add_parser("verify", help="check a backup against its checksums")
+    verify.add_argument("source", metavar="FROM", help="one backup: a folder that holds a manifest.json")
+
+
+def _add_restore(restore: argparse.ArgumentParser) -> None:
+    restore.add_argument("source", metavar="FROM", help="one backup: a folder that holds a manifest.json")
+    _add_flags(restore, ("data_dir", "redis_url"))
+
+
+def _whole_days(given: str) -> int:
+    days = int(given)
+    if not 1 <= days <= LONGEST_TERM_DAYS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {LONGEST_TERM_DAYS}")
+    return days
+
+
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("gold", metavar="GOLD.jsonl", help="the labelled examples, one JSON object a line")
     evaluate.add_argument("--task", choices=EVALUATED, help="what they are for (told by their fields)")
@@ -213,6 +236,14 @@ def _run(given: argparse.Namespace) -> int:
         from cli.doctor import doctor
 
         return doctor(given, settings)
+    if given.command == "backup":
+        from cli.backup import backup
+
+        return backup(given, settings)
+    if given.command == "restore":
+        from cli.backup import restore
+
+        return restore(given, settings)
     if given.command == "master-key":
         from cli.privacy import master_key
 

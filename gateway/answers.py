@@ -282,7 +282,7 @@ class TaskFigures(Answer):
     retried: Count
     prompt_tokens: Count
     completion_tokens: Count
-    cache_hits: Count = Field(description="Documents whose analysis was known from before.")
+    cache_hits: Count = Field(description="Documents and shared vectors that were known.")
     cache_misses: Count
     wait_ms: Percentiles
     run_ms: Percentiles

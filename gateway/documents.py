@@ -171,19 +171,14 @@ async def text(request: Request, identity: Identity) -> Response:
 
 @needs("tasks:write")
 async def delete(request: Request, identity: Identity) -> Response:
-    document = await _document(request, identity)
-    known = services(request)
-    await forget_document(known, identity.tenant, document)
-    ids = [document.document_id]
-    await known.audit.note(identity.tenant, by(request, identity), "document.delete", "deleted", ids)
-    return Response(status_code=204)
-
-
-async def forget_document(known: Services, tenant: str, document: Document) -> None:
     """Forget a document and what was read out of it, and its bytes where no other document has the same."""
-    for place in read_places(tenant, document.document_id):
+    document = await _document(request, identity)
+    known, line = services(request), by(request, identity).line("document.delete")
+    await known.cases.remove_document(identity.tenant, document.case_id, document.document_id, known.blobs, line)
+    # What a kill leaves here, the upkeep deletes.
+    for place in read_places(identity.tenant, document.document_id):
         await run_in_threadpool(known.blobs.delete, place)
-    await known.cases.remove_document(tenant, document.case_id, document.document_id, known.blobs)
+    return Response(status_code=204)
 
 
 ROUTES = [

@@ -101,7 +101,7 @@ ON_HOLD = Kind(
     "on-hold",
     409,
     "The case is on hold",
-    "Somebody with the right to it keeps the case from being erased. Nothing of it was erased.",
+    "Somebody with the right to it keeps the case and its documents from being erased. Nothing of it was erased.",
     "GET /api/cases/{case_id}/hold tells why and since when. Where the reason is over, end the hold (DELETE of the "
     "same path, scope ops:write) and erase the case then.",
 )

@@ -21,7 +21,7 @@ from tasks.blobs import FolderBlobs, document_place
 from tasks.case_keys import AsyncCaseKeys, CaseKeys, Keyring, Whose, key_ttl_s
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
-from tasks.errors import InvalidInput, NotFound, Unavailable
+from tasks.errors import InvalidInput, NotFound, OnHold, Unavailable
 from tasks.ids import new_id
 from tasks.keys import Keys
 from tasks.ledger import KEYS_CHANGE, SENT_AT_MOST
@@ -428,8 +428,12 @@ class CaseStore:
             members = await self._client.smembers(self._documents(tenant, case_id))
         return sorted(member.decode() for member in members)
 
-    async def remove_document(self, tenant: str, case_id: str, document_id: str, blobs: FolderBlobs) -> None:
-        """Forget a document, and its bytes where no other document has the same; needs no key."""
+    async def remove_document(
+        self, tenant: str, case_id: str, document_id: str, blobs: FolderBlobs, audit_line: str = ""
+    ) -> None:
+        """Forget a document, and its bytes where no other document has the same; needs no key.
+
+        Raises `OnHold` where a hold keeps its case."""
         with redis_faults():
             digest, in_clear = await self._client.hmget(
                 self._keys.of("document", tenant=tenant, id=document_id), ("digest", "sha256")
@@ -440,21 +444,11 @@ class CaseStore:
                 await self._client.srem(self._documents(tenant, case_id), document_id)
             return
         async with self.bytes_guarded(tenant, known.decode()):
-            if await self._strike_off(tenant, case_id, document_id, known.decode()):
+            users = await self._call("remove_document", tenant, case_id, document_id, known, audit_line)
+            if users == b"held":
+                raise OnHold("the case is on hold; the document was not deleted")
+            if users == 0:
                 await asyncio.to_thread(blobs.delete, document_place(tenant, known.decode()))
-
-    async def _strike_off(self, tenant: str, case_id: str, document_id: str, digest: str) -> bool:
-        """Returns whether the bytes have no other user."""
-        users = self._keys.of("blob_users", tenant=tenant, digest=digest)
-        pipe = self._client.pipeline(transaction=True)
-        pipe.delete(self._keys.of("document", tenant=tenant, id=document_id))
-        pipe.srem(self._documents(tenant, case_id), document_id)
-        pipe.srem(users, document_id)
-        pipe.delete(self._keys.of("analysed", tenant=tenant, digest=digest))
-        pipe.scard(users)
-        with redis_faults():
-            *_, left = await pipe.execute()
-        return bool(left == 0)
 
     def _case(self, tenant: str, case_id: str) -> str:
         return self._keys.of("case", tenant=tenant, case=case_id)

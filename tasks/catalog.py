@@ -22,6 +22,9 @@ BATCH = "batch.process_cases"
 WEBHOOK_TASK = "webhooks.deliver"
 """Queued by the scripts themselves, with the end of a task that has a callback."""
 
+NOTICE_TASK = "notices.send"
+"""Tells the people who run the service."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -143,6 +146,17 @@ _SPECS = (
         internal=True,
     ),
     TaskSpec(
+        name=NOTICE_TASK,
+        queue="notices",
+        payload=payloads.NoticePayload,
+        result=payloads.NoticeResult,
+        description="Tells the people who run the service, by e-mail or webhook.",
+        # 5 s, 10 s, 20 s, ... 43 min, then an hour: some two hours and a half; older news is none.
+        retry=RetryPolicy(max_retries=11, min_backoff_s=5, max_backoff_s=3_600),
+        timeout_s=90,
+        internal=True,
+    ),
+    TaskSpec(
         name="upkeep.sweep",
         queue="upkeep",
         payload=payloads.UpkeepPayload,
@@ -150,6 +164,16 @@ _SPECS = (
         description="Forgets what is older than its retention and mends what was left half done.",
         retry=RetryPolicy(max_retries=0),
         timeout_s=300,
+        internal=True,
+    ),
+    TaskSpec(
+        name="backup.run",
+        queue="upkeep",
+        payload=payloads.BackupPayload,
+        result=payloads.BackupResult,
+        description="Writes the nightly backup and removes those that are older than they are kept.",
+        retry=RetryPolicy(max_retries=2, min_backoff_s=300, max_backoff_s=1_800),
+        timeout_s=6 * 3_600,
         internal=True,
     ),
 )

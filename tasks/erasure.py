@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.archive import BackupFailed
 from tasks.audit import LOCAL, By
+from tasks.backup import store_of
 from tasks.blobs import FolderBlobs, read_places, results_folder
 from tasks.case_keys import Keyring, key_ttl_s
 from tasks.cases import CaseStore
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
+from tasks.erasure_ledger import ErasureLedger
 from tasks.errors import InvalidInput, NotFound, OnHold, Unavailable
 from tasks.keys import Keys
 from tasks.redis_faults import redis_faults
 from tasks.sealing import SealBroken, Vault
 from tasks.settings import Settings
+
+log = logging.getLogger(__name__)
 
 KNOWN_S = 30 * 86_400
 """How long a receipt is given again to who asks for it again."""
@@ -84,6 +90,7 @@ class Erasure:
             await self._erase_documents(tenant, case_id)
             receipt = await self._receipt(tenant, case_id)
             if await self._call("end_erasure", tenant, case_id, json.dumps(receipt), KNOWN_S, line):
+                await asyncio.to_thread(self._tell_backups, tenant, case_id)
                 return receipt
         raise Unavailable("new tasks of the case come all the time")
 
@@ -134,6 +141,15 @@ class Erasure:
         }
         signature, public_key = self._ring.vault.sign(signed_part(told))
         return {**told, "signature": {"algorithm": "Ed25519", "public_key": public_key, "value": signature}}
+
+    def _tell_backups(self, tenant: str, case_id: str) -> None:
+        """A restore must not bring the case back. Where the backups can't be reached, the next backup tells them."""
+        if self._settings.backup_to is None:
+            return
+        try:
+            ErasureLedger(store_of(self._settings)).note(tenant, case_id, now_ms())
+        except (OSError, BackupFailed) as error:
+            log.warning("the backups could not be told of an erasure (%s)", type(error).__name__)
 
     # -------------------------------------------------------------------------------------------- holding
 

@@ -149,6 +149,18 @@ class WebhookRefused(WebhookFailed, PermanentFailure):
     """The receiver wants no more webhooks at this address, or the address may not be used: no attempt would help."""
 
 
+class NoticeFailed(DespachoError):
+    """A notice was not delivered; it may be at another attempt. `reason` is a few plain words of ours."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the notice was not delivered: {reason}")
+        self.reason = reason
+
+
+class NoticeRefused(NoticeFailed, PermanentFailure):
+    """The notice can't be delivered as things are set: no attempt would help."""
+
+
 class NotNow(DespachoError):
     """The run is to be made later, `after_s` from now; that is nobody's failure and uses up no attempt."""
 

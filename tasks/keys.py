@@ -90,6 +90,9 @@ KEYS: tuple[Key, ...] = (
         "ledger, cases",
         "TTL: case_retention; one member per case with a vector, those of expired cases leave as others come",
     ),
+    Key("shared_vector", "shared_vector:{tenant}:{digest}", "string", "ledger", "TTL: result_cache"),
+    Key("shared_vectors", "shared_vectors:{tenant}", "zset", "ledger", "TTL: result_cache; embeddings_shared"),
+    Key("vectors_of_case", "vectors_of_case:{tenant}:{case}", "set", "ledger", "TTL: result_cache; 1,000 members"),
     Key("document", "document:{tenant}:{id}", "hash", "cases", "TTL: case_retention"),
     Key("blob_users", "blob:{tenant}:{digest}", "set", "cases", "TTL: case_retention"),
     Key(
@@ -118,6 +121,7 @@ KEYS: tuple[Key, ...] = (
     Key("schedule", "schedule:{schedule}", "hash", "schedules", "six fields; one per schedule of the table"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
+    Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
 )
 
 CHANNELS: tuple[Key, ...] = (

@@ -489,6 +489,13 @@ class Ledger:
         arguments = (tenant, case_id, version, model, vector, self._settings.case_retention_s)
         return bool(self._call("keep_vector", *arguments) == b"kept")
 
+    def share_vectors(
+        self, tenant: str, case_id: str, wrapped: bytes, most: int, ttl_s: int, parts: Sequence[str | bytes]
+    ) -> int:
+        """Keep sealed vectors of texts, at most so many of a tenant: `parts` are digest and vector by turns. Returns
+        how many were kept."""
+        return int(self._call("share_vectors", tenant, case_id, wrapped, most, ttl_s, *parts))
+
     # ------------------------------------------------------------------------------------------ erasure
 
     def note_about(self, task_id: str, tenant: str, case_id: str, document_id: str) -> bool:

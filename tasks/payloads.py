@@ -394,6 +394,18 @@ class UpkeepResult(Frozen):
     mended: int = 0
 
 
+class BackupPayload(Frozen):
+    """A nightly backup takes no arguments: where to and for how long is set."""
+
+
+class BackupResult(Frozen):
+    """What a backup is called, and how many entries and bytes it has; nothing where no folder is set."""
+
+    name: str | None = None
+    entries: int = 0
+    bytes: int = 0
+
+
 class WebhookPayload(Frozen):
     """The end of a task that is to be told, as the script that ended it wrote it down; what else the receiver is told
     is read from the task's record."""
@@ -411,3 +423,35 @@ class WebhookResult(Frozen):
 
     outcome: Literal["delivered", "forgotten"]
     http_status: int | None = None
+
+
+class NoticeField(Frozen):
+    title: str = Field(max_length=100)
+    value: str = Field(max_length=2_000)
+
+
+class NoticeAttachment(Frozen):
+    """A report that goes with a notice, in one of its forms."""
+
+    report_id: str = Field(max_length=64)
+    form: Literal["html", "json", "csv"] = "html"
+    filename: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
+
+
+class NoticePayload(Frozen):
+    """A notice to the people who run the service, in one way. `html` and `attachments` are for e-mail alone."""
+
+    way: Literal["email", "webhook"]
+    subject: str = Field(min_length=1, max_length=200)
+    text: str = Field(max_length=100_000)
+    html: str = Field(default="", max_length=1_000_000)
+    fields: tuple[NoticeField, ...] = Field(default=(), max_length=50)
+    attachments: tuple[NoticeAttachment, ...] = Field(default=(), max_length=10)
+    color: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")
+
+
+class NoticeResult(Frozen):
+    """`refused` addresses were not taken while others were."""
+
+    outcome: Literal["sent"]
+    refused: int = 0

@@ -53,6 +53,11 @@ class ReportBook:
                 counts[status.value] = sum(int(self._client.zcard(name)) for name in names)
         return counts
 
+    def content(self, report_id: str, form: str) -> bytes | None:
+        """A kept report in one of its forms (`json`, `html`), as bytes; `None` where it isn't kept any more."""
+        with redis_faults():
+            return cast(bytes | None, self._client.hget(self._keys.of("report", id=report_id), form))
+
     def _tenants(self) -> list[str]:
         with redis_faults():
             members = cast(set[bytes], self._client.smembers(self._keys.of("tenants")))

@@ -56,6 +56,7 @@ NAMES = (
     "standing",
     "sweep",
     "keep_vector",
+    "share_vectors",
     "note_about",
     "begin_erasure",
     "erase_tasks",
@@ -63,13 +64,17 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "restore_records",
+    "restore_families",
+    "restore_live",
+    "remove_document",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
-local NEEDS_ROOM = {submit = true, keep_vector = true, put_case = true, add_document = true}
+local NEEDS_ROOM = {submit = true, keep_vector = true, share_vectors = true, put_case = true, add_document = true}
 
 local function register(name, body)
   local function call(keys, arguments)

@@ -15,13 +15,16 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
-from tasks.callbacks import parse_place
-from tasks.errors import SettingsError
+from tasks.callbacks import parse_place, place_of
+from tasks.errors import InvalidInput, SettingsError
 from tasks.timetable import check_lines
 
 PREFIX = "DESPACHO_"
 ADDRESS = r"^https?://[^\s@?#]+$"
 """No user, password or query: they may be secrets, and addresses are shown."""
+
+MAILBOX = r"^[!-;=?A-~]+@[A-Za-z0-9._-]+$"
+"""A bare address in ASCII: no name, no brackets, nothing that could begin another header."""
 
 NOT_OPTIONS = frozenset({"model", "messages", "stream", "n", "tools"})
 """Of a question to a language model: what it is about, and what would change the form of the answer."""
@@ -78,6 +81,12 @@ class Settings(BaseSettings):
     audit_entries: int = Field(
         default=100_000, ge=100, description="Entries of the audit trail that are kept of each tenant."
     )
+    backup_to: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The folder of the backups; one is written every night where it is set.",
+    )
+    backup_keep_days: int = Field(default=14, ge=1, le=3_650, description="How many days a backup is kept.")
     heartbeat_timeout_s: float = Field(
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
     )
@@ -172,6 +181,27 @@ class Settings(BaseSettings):
         default=15.0, gt=0, le=45, description="How long one attempt to deliver a webhook may take."
     )
 
+    notice_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="A Slack-compatible webhook that notices and alerts are told to; trusted, and never shown.",
+    )
+    smtp_host: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9.:_-]{1,253}$", description="The mail server that notices are sent by."
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How it is spoken to; `none` sends no password."
+    )
+    smtp_user: str | None = Field(
+        default=None, min_length=1, description="The user at the mail server, if it wants one."
+    )
+    smtp_password: SecretStr | None = Field(default=None, description="Its password; never shown.")
+    smtp_timeout_s: float = Field(default=15.0, gt=0, le=60, description="How long the mail server may be silent.")
+    smtp_from: str | None = Field(default=None, pattern=MAILBOX, description="The address that notices come from.")
+    smtp_to: tuple[str, ...] = Field(
+        default=(), max_length=50, description='The addresses they go to, as JSON: `["ops@app.example"]`.'
+    )
+
     llm_url: str | None = Field(
         default=None,
         pattern=ADDRESS,
@@ -227,6 +257,12 @@ class Settings(BaseSettings):
         description="Vectors that a worker process remembers, so that a text it read lately costs nothing; 0: none.",
     )
 
+    embeddings_shared: int = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Vectors of a tenant's texts that all workers share, of engines that are dear; 0: none.",
+    )
     similar_memory_bytes: int = Field(
         default=256 << 20,
         ge=0,
@@ -245,6 +281,39 @@ class Settings(BaseSettings):
     @classmethod
     def _are_places(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(parse_place, hosts))
+
+    @field_validator("notice_webhook_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            try:
+                place_of(url.get_secret_value())
+            except InvalidInput as wrong:
+                raise ValueError(wrong.errors[0].message) from None
+        return url
+
+    @field_validator("smtp_to")
+    @classmethod
+    def _are_mailboxes(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            if re.fullmatch(MAILBOX, address) is None:
+                raise ValueError(f"{address!r} is not a bare address such as ops@app.example")
+        return addresses
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.smtp_host is None:
+            return self
+        for name, value in (("FROM", self.smtp_from), ("TO", self.smtp_to)):
+            if not value:
+                raise ValueError(f"{PREFIX}SMTP_{name} is missing. Set it, or unset {PREFIX}SMTP_HOST.")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError(f"{PREFIX}SMTP_USER and {PREFIX}SMTP_PASSWORD belong together. Set or unset both.")
+        if self.smtp_user is not None and self.smtp_tls == "none":
+            raise ValueError(
+                f"{PREFIX}SMTP_TLS is none: a password is sent over TLS alone. Set it to starttls or tls."
+            )
+        return self
 
     @field_validator("llm_options")
     @classmethod

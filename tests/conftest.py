@@ -52,6 +52,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-access", action="store_true", help="write the table of docs/access.md anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a fixture that is dear, or the machine's cores, stays together when tests run side by side."""
+    tests = Path(__file__).parent
+    for item in items:
+        folder, *rest = item.path.relative_to(tests).parts
+        one_group = folder in ("system", "faults", "browser", "api")
+        item.add_marker(pytest.mark.xdist_group(folder if one_group else "/".join((folder, *rest))))
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="dsp-") as folder:

@@ -178,6 +178,7 @@ OPERATIONS = (
         scope="tasks:write",
         parameters=(DOCUMENT_ID,),
         answers=(Answer(204, "It is deleted."),),
+        problems=(ON_HOLD,),
     ),
     Operation(
         method="GET",

@@ -28,6 +28,11 @@ redis.call('HINCRBY', erasure, 'conversations', redis.call('HEXISTS', case, 'con
 redis.call('HINCRBY', erasure, 'vectors', redis.call('HEXISTS', case, 'vector'))
 redis.call('EXPIRE', erasure, ttl)
 redis.call('DEL', case, names[2])
+for _, digest in ipairs(redis.call('SMEMBERS', key.vectors_of_case(tenant, id))) do
+  redis.call('DEL', key.shared_vector(tenant, digest))
+  redis.call('ZREM', key.shared_vectors(tenant), digest)
+end
+redis.call('DEL', key.vectors_of_case(tenant, id))
 redis.call('ZREM', key.case_vectors(tenant), id)
 redis.call('PUBLISH', key.case_erasures(), tenant .. '\n' .. id)
 return {'begun'}

@@ -31,9 +31,11 @@ REJECTED = "Valid data should have been accepted"
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """A key names one request; schemathesis would use one for several."""
+    """A key names one request; schemathesis would use one for several. And an answer that is to come late does."""
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
+    if case.headers and "wait=" in case.headers.get("Prefer", ""):
+        case.headers["Prefer"] = "wait=1"
 
 
 @schemathesis.hook

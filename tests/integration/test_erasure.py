@@ -395,6 +395,9 @@ def test_a_hold_keeps_a_case_from_erasure_and_expiry(api: Client, client: redis.
     assert MARKER.encode() not in dumped(client)
     refused = api.delete("/api/cases/case-1")
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/on-hold")
+    refused = api.delete(f"/api/documents/{document_id}")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/on-hold")
+    assert api.get(f"/api/documents/{document_id}/content").content == b"texto"
     put(api, text="mais")
     api.submit(kwargs={})
     upload(api, b"mais texto")

@@ -18,7 +18,7 @@ from tests.integration.conftest import Client, Gateway
 ROOT = Path(__file__).resolve().parents[2]
 NEVER_OVER_HTTP = {
     *(errors.SettingsError, errors.PermanentFailure, errors.CaseGone, errors.DocumentGone),
-    *(errors.ProviderFailed, errors.WebhookFailed, errors.NotNow),
+    *(errors.ProviderFailed, errors.WebhookFailed, errors.NoticeFailed, errors.NotNow),
 }
 """Of a process that starts, and of a worker's runs."""
 

@@ -78,7 +78,7 @@ def test_two_schedulers_do_each_slot_of_a_week_once(broker: LaneBroker) -> None:
     ran = [run for both in itertools.zip_longest(*runs) for run in both if run is not None]
 
     ids = [task_id for _, task_id, _ in ran]
-    assert len(ids) == len(set(ids)) == 7 + 1 + 7 * 288 + 1
+    assert len(ids) == len(set(ids)) == 7 + 1 + 7 + 7 * 288 + 1
     assert count(broker.ledger, "upkeep.normal") == 7 * 288 + 1
     assert count(broker.ledger, "reports.normal") == 8
     assert all(SlotBook(broker.ledger, broker.settings)._known(s).missed == 0 for s in (t.schedule for t in pair[0]))
@@ -122,7 +122,7 @@ def test_another_line_misses_nothing_and_off_is_off(
     declare_all(other)
 
     ours = timers(other)
-    assert [timer.schedule.name for timer in ours] == ["daily-report", "upkeep"]
+    assert [timer.schedule.name for timer in ours] == ["daily-report", "backup", "upkeep"]
     assert ours[0].tick(BEGIN + 5 * DAY) is None
     assert ours[0].tick(BEGIN + 6 * DAY) is not None
     other.client.close()
@@ -133,7 +133,7 @@ def test_schedules_are_shown_run_and_paused_over_http(api: Client, broker: LaneB
 
     def shown() -> dict[str, object]:
         found = api.get("/api/schedules").json()["schedules"]
-        assert [one["name"] for one in found] == ["daily-report", "weekly-report", "upkeep"]
+        assert [one["name"] for one in found] == ["daily-report", "weekly-report", "backup", "upkeep"]
         one: dict[str, object] = found[0]
         return one
 
@@ -161,6 +161,6 @@ def test_schedules_are_shown_run_and_paused_over_http(api: Client, broker: LaneB
 
     assert api.post("/api/schedules/nightly/run").status_code == 404
     noted = [entry["action"] for entry in api.get("/api/audit").json()["entries"]]
-    assert noted == ["schedule.resume", "schedule.pause", "schedule.run", "task.submit"]
+    assert noted == ["schedule.resume", "schedule.pause", "schedule.run", "task.submit", "key.create"]
     # Bounded: a hash of a few fields for each schedule of the table.
     assert client.hlen(broker.ledger.keys.of("schedule", schedule="daily-report")) <= 6

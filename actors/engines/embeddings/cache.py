@@ -1,18 +1,18 @@
 """Vectors that this process has made lately, so that the same text asks no engine twice.
 
-In memory only, and gone with the process: a vector can give away what was said, so it lasts nowhere but where its
-owner has it (its task's result, its case) and can forget it. For the same reason a text is known by its digest only,
-and one tenant's texts answer no other's.
+In memory, and gone with the process: a vector can give away what was said, so it lasts nowhere but where its owner
+can forget it (its task's result, its case, and what is `Shared`, which goes with the case). For the same reason a
+text is known by its digest only, and one tenant's texts answer no other's.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,13 +70,24 @@ class VectorCache:
         return used_at < self._clock() - IDLE_S
 
 
+class Shared(Protocol):
+    """Where the vectors of one process help the others: for engines that cost more than the question."""
+
+    def find(self, model: str, texts: Sequence[str]) -> Mapping[str, Vector]: ...
+
+    def keep(self, model: str, vectors: Mapping[str, Vector]) -> None: ...
+
+
 class Cached:
     """An engine that is asked only for what the cache doesn't know, and for each text of a call once."""
 
-    def __init__(self, engine: EmbeddingEngine, cache: VectorCache, whose: Whose) -> None:
+    def __init__(
+        self, engine: EmbeddingEngine, cache: VectorCache, whose: Whose, shared: Shared | None = None
+    ) -> None:
         self._engine = engine
         self._cache = cache
         self._whose = whose
+        self._shared = shared
 
     @property
     def name(self) -> str:
@@ -94,6 +105,9 @@ class Cached:
         keys = [self._key(tenant, text) for text in texts]
         vectors = self._cache.get(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in vectors}
+        if missing and self._shared is not None:
+            vectors |= self._found(missing, self._shared)
+            missing = {key: text for key, text in missing.items() if key not in vectors}
         if missing:
             known = 1 - len(missing) / len(texts)
             vectors |= self._made(
@@ -104,10 +118,22 @@ class Cached:
     def _key(self, tenant: str, text: str) -> Key:
         return tenant, self._engine.name, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
+    def _found(self, missing: dict[Key, str], shared: Shared) -> dict[Key, Vector]:
+        """What other processes have made; one of another size is none of this engine's, which may not know its own
+        before its first answer."""
+        known = shared.find(self.name, list(missing.values()))
+        size = self.dimensions or max(map(len, known.values()), default=0)
+        found = {key: known[text] for key, text in missing.items() if text in known and len(known[text]) == size}
+        for key, vector in found.items():
+            self._cache.put(key, vector)
+        return found
+
     def _made(self, missing: dict[Key, str], report: Report) -> dict[Key, Vector]:
         made: dict[Key, Any] = dict(zip(missing, self._engine.embed(list(missing.values()), report), strict=True))
         for key, vector in made.items():
             # A copy: what an engine answers may be a view of a whole batch.
             made[key] = np.array(vector, dtype=np.float32)
             self._cache.put(key, made[key])
+        if self._shared is not None:
+            self._shared.keep(self.name, {text: made[key] for key, text in missing.items()})
         return made
