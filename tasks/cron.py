@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _MONTHS = {
@@ -42,6 +43,7 @@ class Cron:
     weekdays: frozenset[int]
 
     @classmethod
+    @lru_cache(maxsize=64)
     def parse(cls, line: str) -> Cron:
         """Raises `ValueError`, which names the field."""
         parts = line.split()
@@ -58,7 +60,7 @@ class Cron:
             months=frozenset(months),
             weekdays=frozenset(day % 7 for day in weekdays),
         )
-        if not any(cron._has(dt.date(2024, 1, 1) + i * _DAY) for i in range(_AHEAD)):
+        if not any(cron.has(dt.date(2024, 1, 1) + i * _DAY) for i in range(_AHEAD)):
             raise ValueError(f"{line!r} never comes")
         return cron
 
@@ -68,7 +70,7 @@ class Cron:
         # A clock that is turned on may carry a moment of one day into the next.
         day, end = after.astimezone(zone).date() - _DAY, until.astimezone(zone).date() + _DAY
         while day <= end:
-            for moment in self._of_day(day, zone):
+            for moment in _of_day(self, day, zone):
                 if last < moment <= until:
                     yield moment
                     last = moment
@@ -78,22 +80,23 @@ class Cron:
         """The first moment later than `after`, in UTC."""
         return next(self.between(after, after + _AHEAD * _DAY, zone))
 
-    def _of_day(self, day: dt.date, zone: ZoneInfo) -> Sequence[dt.datetime]:
-        if not self._has(day):
-            return ()
-        walls = (
-            dt.datetime(day.year, day.month, day.day, h, m, tzinfo=zone) for h in self.hours for m in self.minutes
-        )
-        if len(self.hours) < 24:
-            return sorted({wall.astimezone(dt.UTC) for wall in walls})
-        return sorted({moment for wall in walls for moment in _all_of(wall, zone)})
-
-    def _has(self, day: dt.date) -> bool:
+    def has(self, day: dt.date) -> bool:
+        """Whether anything comes on a day."""
         if day.month not in self.months:
             return False
         in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
         both_given = len(self.days) < 31 and len(self.weekdays) < 7
         return in_month or in_week if both_given else in_month and in_week
+
+
+@lru_cache(maxsize=256)
+def _of_day(cron: Cron, day: dt.date, zone: ZoneInfo) -> Sequence[dt.datetime]:
+    if not cron.has(day):
+        return ()
+    walls = (dt.datetime(day.year, day.month, day.day, h, m, tzinfo=zone) for h in cron.hours for m in cron.minutes)
+    if len(cron.hours) < 24:
+        return sorted({wall.astimezone(dt.UTC) for wall in walls})
+    return sorted({moment for wall in walls for moment in _all_of(wall, zone)})
 
 
 def _all_of(wall: dt.datetime, zone: ZoneInfo) -> Iterator[dt.datetime]:
