@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import backup, batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
+from actors import alerts, backup, batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
@@ -16,6 +16,7 @@ DECLARED = (
     Declared("webhooks.deliver", webhooks.deliver),
     Declared("notices.send", notices.send),
     Declared("reports.generate", reports.generate),
+    Declared("alerts.evaluate", alerts.evaluate),
     Declared("backup.run", backup.run_backup),
     Declared("upkeep.sweep", upkeep.sweep),
 )

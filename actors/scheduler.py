@@ -16,6 +16,7 @@ from typing import Any
 import pendulum
 from periodiq import Scheduler
 
+from actors.alerts import StandBy
 from actors.main import declare_all
 from middleware.broker import LaneBroker, build_broker
 from tasks.errors import DespachoError
@@ -85,9 +86,10 @@ def main(settings: Settings) -> int:
     """Run until a signal ends the process."""
     pendulum.set_local_timezone(pendulum.timezone(settings.time_zone))
     broker = build_broker(settings)
-    declare_all(broker)
+    tools = declare_all(broker)
     ours = timers(broker)
     others = [actor for actor in broker.actors.values() if "periodic" in actor.options]
+    StandBy(tools.watch).start()
     announce_ready()
     _run(broker, ours, [*others, *ours])
     return 0

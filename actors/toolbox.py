@@ -29,6 +29,7 @@ from tasks.vectors import VectorFile
 from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from actors.alerts import Watch
     from actors.engines.http.courier import Courier
     from actors.engines.http.exchange import Exchange
 
@@ -154,7 +155,15 @@ class Toolbox(Engines):
     def _shared(self) -> Shared:
         return SharedByRuns(self.ledger, SharedVectors(self.ledger, self.settings))
 
+    @cached_property
+    def watch(self) -> Watch:
+        """What evaluates the rules of alerts. Raises `SettingsError` for rules that are wrong."""
+        from actors.alerts import Watch
+
+        return Watch(self)
+
     def warm(self) -> None:
+        assert self.watch is not None
         super().warm()
         assert self.courier is not None
 

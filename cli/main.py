@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     _add_quotas(commands.add_parser("quotas", help="how many tasks of a tenant may wait"))
     _add_audit(commands.add_parser("audit", help="check the audit trails"))
     _add_webhooks(commands.add_parser("webhooks", help="set where the ends of tasks are told, and what signs it"))
+    _add_alerts(commands.add_parser("alerts", help="check the rules of alerts"))
     _add_doctor(commands.add_parser("doctor", help="find what has gone astray, and mend it"))
     _add_backup(commands.add_parser("backup", help="back everything up while it runs, or verify a backup"))
     _add_restore(commands.add_parser("restore", help="put a backup into an empty installation"))
@@ -169,6 +170,12 @@ def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
         _add_flags(action, ("data_dir", "redis_url"))
 
 
+def _add_alerts(alerts: argparse.ArgumentParser) -> None:
+    actions = alerts.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="say what the rules of a file are, or what is wrong with them")
+    check.add_argument("file", metavar="FILE", help="the rules, as DESPACHO_ALERTS_FILE would name them")
+
+
 def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--fix", action="store_true", help="put right what is found; without it, only say so")
     _add_flags(doctor, ("data_dir", "redis_url"))
@@ -215,6 +222,10 @@ def _days(given: str) -> float:
 def _run(given: argparse.Namespace) -> int:
     from tasks.settings import Settings
 
+    if given.command == "alerts":
+        from cli.alerts import alerts
+
+        return alerts(given)
     settings = Settings.load(**{name: getattr(given, name, None) for name in FLAGS})
     if given.command == "keys":
         from cli.keys import keys

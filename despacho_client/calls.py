@@ -158,6 +158,10 @@ def page(filters: Mapping[str, Any], cursor: str | None) -> Call:
     return Call("GET", "/api/tasks", params={**filters, "cursor": cursor})
 
 
+def alerts(state: str | None) -> Call:
+    return Call("GET", "/api/alerts" + (f"?state={quote(state)}" if state else ""))
+
+
 def stats() -> Call:
     return Call("GET", "/api/tasks/stats")
 

@@ -128,6 +128,11 @@ class Client:
     def stats(self) -> dict[str, Any]:
         return cast(dict[str, Any], self._json(calls.stats()))
 
+    def alerts(self, state: str | None = None) -> list[dict[str, Any]]:
+        """The alerts, those that fire first; only those that are `pending`, `firing` or `resolved` with `state`."""
+        told = self._json(calls.alerts(state))
+        return cast(list[dict[str, Any]], told["alerts"])
+
     def wait(self, task_id: str, *, timeout_s: float = 300.0) -> Task:
         """The record as soon as the task has ended. Raises `StillRunning` after `timeout_s`, or up to 15 s later
         where the service was silent; the task goes on."""

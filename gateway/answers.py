@@ -577,6 +577,30 @@ class AuditPage(Answer):
     next_cursor: str | None
 
 
+class AlertEntry(Answer):
+    """An alert as it stands: `value` is the one that fired, once it has."""
+
+    rule: str
+    kind: str
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["pending", "firing", "resolved"]
+    value: float
+    threshold: float
+    unit: str
+    labels: dict[str, str]
+    since: Time
+    fired_at: Time | None
+    resolved_at: Time | None
+    description: str
+
+
+class Alerts(Answer):
+    """Alerts, those that fire first. `evaluated_at` is when the rules were last looked at; `null` where never."""
+
+    alerts: list[AlertEntry]
+    evaluated_at: Time | None
+
+
 class ReportLinks(Answer):
     json_: str = Field(alias="json")
     html: str

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway import (
+    alerts,
     audit,
     cases,
     console,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> Starlette:
             *webhooks.ROUTES,
             *operations.ROUTES,
             *schedules.ROUTES,
+            *alerts.ROUTES,
             *operations.dashboard_routes(settings),
             *audit.ROUTES,
             *sessions.ROUTES,

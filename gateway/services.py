@@ -10,6 +10,7 @@ from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
 from gateway.shared_reads import SharedReads
+from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
@@ -38,6 +39,7 @@ class Services:
     limits: RateLimits
     reports: ReportShelf
     schedules: Schedules
+    alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
     bridge: Bridge
@@ -76,6 +78,7 @@ class Services:
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             schedules=Schedules(tasks, settings),
+            alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),

@@ -157,6 +157,16 @@ _SPECS = (
         internal=True,
     ),
     TaskSpec(
+        name="alerts.evaluate",
+        queue="upkeep",
+        payload=payloads.AlertsPayload,
+        result=payloads.AlertsResult,
+        description="Holds the service against the rules of alerts.",
+        retry=RetryPolicy(max_retries=0),
+        timeout_s=60,
+        internal=True,
+    ),
+    TaskSpec(
         name="upkeep.sweep",
         queue="upkeep",
         payload=payloads.UpkeepPayload,

@@ -425,6 +425,17 @@ class WebhookResult(Frozen):
     http_status: int | None = None
 
 
+class AlertsPayload(Frozen):
+    """The evaluation of alerts takes no arguments."""
+
+
+class AlertsResult(Frozen):
+    """Whether this task was the one to evaluate, and how many alerts fired or were resolved."""
+
+    evaluated: bool
+    changed: int
+
+
 class NoticeField(Frozen):
     title: str = Field(max_length=100)
     value: str = Field(max_length=2_000)

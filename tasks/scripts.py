@@ -64,6 +64,7 @@ NAMES = (
     "hold_case",
     "put_case",
     "add_document",
+    "settle_alert",
     "restore_records",
     "restore_families",
     "restore_live",

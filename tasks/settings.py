@@ -202,6 +202,10 @@ class Settings(BaseSettings):
         default=(), max_length=50, description='The addresses they go to, as JSON: `["ops@app.example"]`.'
     )
 
+    alerts_file: Path | None = Field(
+        default=None, description="A TOML file with the rules of alerts instead of the default ones."
+    )
+
     llm_url: str | None = Field(
         default=None,
         pattern=ADDRESS,

@@ -46,6 +46,7 @@ SCHEDULES = (
     Schedule("daily-report", "0 6 * * *", "reports.generate", "catch_up", {"kind": "daily"}, of_whole_days=True),
     Schedule("weekly-report", "30 6 * * 1", "reports.generate", "catch_up", {"kind": "weekly"}, of_whole_days=True),
     Schedule("backup", "30 2 * * *", "backup.run", "catch_up"),
+    Schedule("alerts", "* * * * *", "alerts.evaluate", "skip"),
     # A scheduler that starts sweeps anyway.
     Schedule("upkeep", "*/5 * * * *", "upkeep.sweep", "skip"),
 )

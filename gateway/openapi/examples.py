@@ -254,6 +254,25 @@ QUEUE = {
     "oldest_waiting_ms": 12,
     **FIGURES,
 }
+ALERTS = {
+    "alerts": [
+        {
+            "rule": "dead-letters",
+            "kind": "dead_letters_growing",
+            "severity": "warning",
+            "state": "firing",
+            "value": 14,
+            "threshold": 10,
+            "unit": "tasks",
+            "labels": {"queue": "triage"},
+            "since": "2026-11-23T12:00:00.123Z",
+            "fired_at": "2026-11-23T12:00:00.123Z",
+            "resolved_at": None,
+            "description": "Tasks of a queue fail for good.",
+        }
+    ],
+    "evaluated_at": "2026-11-23T12:05:00.123Z",
+}
 WORKER = {
     "worker": "w-7f3a",
     "host": "node-1",

@@ -166,6 +166,31 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
+        path="/api/alerts",
+        operation_id="listAlerts",
+        tag=TAG,
+        summary="The alerts, those that fire first",
+        description="Cheap enough to be asked for every few seconds, with `If-None-Match`. One that was resolved "
+        "is shown for a day.",
+        scope="ops:read",
+        parameters=(
+            Parameter(
+                "state",
+                "query",
+                "Only those in this state.",
+                {"type": "string", "enum": ["pending", "firing", "resolved"]},
+                "firing",
+            ),
+            IF_NONE_MATCH,
+        ),
+        answers=(
+            Answer(200, "The alerts.", answers.Alerts, headers=("ETag",), example=examples.ALERTS),
+            Answer(304, "The client has them already (`If-None-Match`).", headers=("ETag",)),
+        ),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="GET",
         path="/api/reports",
         operation_id="listReports",
         tag=TAG,

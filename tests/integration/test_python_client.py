@@ -151,6 +151,19 @@ def test_a_service_that_asks_for_patience_is_asked_again() -> None:
         assert despacho.stats() == {}
 
 
+def test_a_batch_is_paused_and_resumed(despacho: Client) -> None:
+    batch_id = despacho.batch(["case-1"], ["triage"])["task_id"]
+
+    paused = despacho.pause_batch(batch_id)["paused"]
+
+    assert paused is not None
+    assert despacho.pause_batch(batch_id)["paused"] == paused
+    assert despacho.resume_batch(batch_id)["paused"] is None
+    single = despacho.submit(TRIAGE, ["case-1"], SAID)["task_id"]
+    with pytest.raises(Problem, match="only a batch can be paused"):
+        despacho.pause_batch(single)
+
+
 def test_all_pages_of_a_list_are_read(despacho: Client) -> None:
     ids = despacho.bulk([{"task_name": TRIAGE, "args": ["case-1"], "kwargs": SAID, "countdown": 600}] * 7)
 

@@ -71,7 +71,8 @@ def test_each_schedule_comes_when_it_should_over_a_year(broker: LaneBroker) -> N
 
 
 def test_two_schedulers_do_each_slot_of_a_week_once(broker: LaneBroker) -> None:
-    pair = [timers(broker), timers(broker)]
+    names = ("daily-report", "weekly-report", "backup", "upkeep")
+    pair = [named(timers(broker), *names), named(timers(broker), *names)]
     runs = [periodiq_runs(ours, BEGIN, BEGIN + 7 * DAY) for ours in pair]
 
     # In step, so that each slot is asked for by both.
@@ -123,7 +124,7 @@ def test_another_line_misses_nothing_and_off_is_off(
     declare_all(other)
 
     ours = timers(other)
-    assert [timer.schedule.name for timer in ours] == ["daily-report", "backup", "upkeep"]
+    assert [timer.schedule.name for timer in ours] == ["daily-report", "backup", "alerts", "upkeep"]
     assert ours[0].tick(BEGIN + 5 * DAY) is None
     assert ours[0].tick(BEGIN + 6 * DAY) is not None
     other.client.close()
@@ -134,7 +135,7 @@ def test_schedules_are_shown_run_and_paused_over_http(api: Client, broker: LaneB
 
     def shown() -> dict[str, object]:
         found = api.get("/api/schedules").json()["schedules"]
-        assert [one["name"] for one in found] == ["daily-report", "weekly-report", "backup", "upkeep"]
+        assert [one["name"] for one in found] == ["daily-report", "weekly-report", "backup", "alerts", "upkeep"]
         one: dict[str, object] = found[0]
         return one
 

@@ -163,6 +163,34 @@ def test_what_a_killed_worker_held_ends_once(tmp_path: Path) -> None:
             assert told.result(10) == results(api, task_id)
 
 
+def test_a_paused_batch_stays_paused_over_a_killed_worker_and_a_restart(tmp_path: Path) -> None:
+    total, patience = 300, {"DESPACHO_HEARTBEAT_TIMEOUT_S": "2", "DESPACHO_SWEEP_INTERVAL_S": "0.5"}
+    with RunningService(tmp_path / "data", **patience) as service, client_of(service) as api:
+        task_id = api.submit(
+            "batch.process_cases",
+            args=[],
+            kwargs={"cases": cases(total), "operations": ["triage"], "max_parallel": 2},
+        )
+        wait_until(lambda: api.record(task_id)["progress"] > 5, "the batch is on its way")
+        worker = api.get("/api/workers").json()["workers"][0]["worker"]
+        os.kill(int(worker.split("-")[-2]), signal.SIGKILL)
+        paused = api.post(f"/api/tasks/{task_id}/pause").json()["paused"]
+        run(api, "triage.process_async", args=["single"], kwargs={"user_message": "Meu voo atrasou."}, queue="batch")
+        wait_until(lambda: api.record(task_id)["children"]["running"] == 0, "what the killed worker held is back", 20)
+        before = api.record(task_id)["children"]
+
+    with RunningService(tmp_path / "data", **patience) as service, client_of(service) as api:
+        run(api, "triage.process_async", args=["single"], kwargs={"user_message": "Meu voo atrasou."}, queue="batch")
+        record = api.record(task_id)
+        assert (record["status"], record["paused"], record["children"]) == ("running", paused, before)
+        assert before["pending"] > 0
+
+        api.post(f"/api/tasks/{task_id}/resume")
+
+        api.until(task_id, "succeeded")
+        assert_all_ended_once(api, task_id, total)
+
+
 def results(api: Client, task_id: str) -> list[str]:
     """The lines of a batch, read with a connection of its own until the batch is final."""
     with httpx.stream(

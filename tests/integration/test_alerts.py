@@ -1,0 +1,183 @@
+"""Alerts over a real server: measured from what ran, written once though many evaluate, shown and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+
+from actors.alerts import Watch
+from actors.toolbox import Toolbox
+from despacho_client import Client as DespachoClient
+from middleware.worker import LaneWorker
+from tasks.alerts import AlertBook
+from tasks.archive import BackupFailed
+from tasks.backup import back_up
+from tasks.keys import Keys
+from tasks.ledger import Ledger
+from tasks.settings import Settings
+from tests import receiver as replies
+from tests.conftest import wait_until
+from tests.integration.conftest import Client, Gateway
+from tests.receiver import Receiver
+
+KEYS = Keys("despacho")
+RULES = """
+every_s = 1
+[[rule]]
+name = "dead"
+kind = "dead_letters_growing"
+threshold = 2
+[[rule]]
+name = "rate"
+kind = "failure_rate"
+threshold = 50
+at_least = 2
+[[rule]]
+name = "waiting"
+kind = "oldest_waiting"
+priority = "low"
+threshold = 0.2
+[[rule]]
+name = "memory"
+kind = "memory"
+threshold = 99
+[[rule]]
+name = "backup"
+kind = "backup_failed"
+threshold = 1
+clear_for_s = 0
+[[rule]]
+name = "nobody"
+kind = "no_worker"
+threshold = 1
+clear_for_s = 0
+"""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path, receiver: Receiver) -> Settings:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES)
+    return Settings(
+        redis_url=redis_url,
+        data_dir=tmp_path / "data",
+        alerts_file=rules,
+        notice_webhook_url=f"http://127.0.0.1:{receiver.port}/hook",  # type: ignore[arg-type]
+        webhook_timeout_s=1,
+    )
+
+
+def watch(client: redis.Redis, settings: Settings) -> Watch:
+    return Watch(Toolbox(Ledger(client, settings), settings))
+
+
+def evaluate(watch: Watch, client: redis.Redis) -> None:
+    """In a slot of its own."""
+    for slot in client.scan_iter(KEYS.of("alert_slot", slot="*")):
+        client.delete(slot)
+    assert watch.evaluate() is not None
+
+
+def test_what_failed_is_measured_and_shown_with_the_value_that_fired(
+    api: Client, gateway: Gateway, worker: LaneWorker, client: redis.Redis, settings: Settings
+) -> None:
+    assert api.get("/api/alerts").json() == {"alerts": [], "evaluated_at": None}
+    for _ in range(3):
+        task_id = api.submit(kwargs={"user_message": "falhe"}, retry_config={"max_retries": 0})
+        api.until(task_id, "failed")
+
+    evaluate(watch(client, settings), client)
+
+    answer = api.get("/api/alerts", params={"state": "firing"})
+    told = {alert["rule"]: alert for alert in answer.json()["alerts"]}
+    assert told.keys() == {"dead", "rate"}
+    assert (told["dead"]["value"], told["dead"]["unit"], told["dead"]["labels"]) == (3, "tasks", {"queue": "triage"})
+    assert (told["rate"]["value"], told["rate"]["labels"]) == (100, {"task_name": "triage.process_async"})
+    again = api.get("/api/alerts", params={"state": "firing"}, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert api.get("/api/alerts", params={"state": "pending"}).json()["alerts"] == []
+    assert api.get("/api/alerts", params={"state": "loud"}).status_code == 422
+    token = api.headers["authorization"].removeprefix("Bearer ")
+    with DespachoClient(gateway.url, token) as despacho:
+        assert len(despacho.alerts("firing")) == 2
+
+
+def test_what_waits_is_measured_unless_its_queue_is_paused(
+    api: Client, client: redis.Redis, settings: Settings
+) -> None:
+    api.submit(priority="low")
+    mine = watch(client, settings)
+
+    def waiting() -> list[str]:
+        evaluate(mine, client)
+        told = api.get("/api/alerts").json()["alerts"]
+        return [alert["state"] for alert in told if alert["rule"] == "waiting"]
+
+    wait_until(lambda: waiting() == ["firing"], "the oldest task has waited too long")
+    api.post("/api/queues/triage/pause")
+    evaluate(mine, client)
+    clearing = AlertBook(client, settings).standing().values()
+    assert [alert.clear_since is not None for alert in clearing if alert.rule == "waiting"] == [True]
+
+
+def test_though_many_evaluate_and_nobody_works_each_change_is_told_once(
+    client: redis.Redis, settings: Settings, receiver: Receiver, api: Client
+) -> None:
+    # The receiver is away at first: what isn't told stays to be told.
+    receiver.replies = [replies.status(503), replies.status(200)]
+    many = [watch(client, settings) for _ in range(4)]
+
+    def all_at_once() -> list[int | None]:
+        for slot in client.scan_iter(KEYS.of("alert_slot", slot="*")):
+            client.delete(slot)
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda each: each.evaluate(), many))
+
+    all_at_once()
+    wait_until(lambda: all_at_once() and len(receiver.received) == 2, "the receiver is told at another try")
+    for _ in range(3):
+        all_at_once()
+    first, second = receiver.received
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+    assert "FIRING" in second.json["text"]
+    assert client.hlen(KEYS.of("alert_notices")) == 0
+
+    # A heartbeat, as a worker's: then there is one.
+    ledger = Ledger(client, settings)
+    ledger._call("beat", "w-1", "{}", 60_000, 1)
+    for _ in range(3):
+        all_at_once()
+    (queued,) = client.lrange(KEYS.of("lane", lane="notices.high"), 0, -1)
+    assert queued.decode() != first.headers["Idempotency-Key"]
+    (told,) = AlertBook(client, settings).history(0, 1 << 50)
+    assert (told["rule"], told["state"], told["value"]) == ("nobody", "resolved", 0)
+    assert AlertBook(client, settings).history(0, 1) == []
+
+
+def test_a_backup_that_failed_fires_until_one_succeeds(
+    client: redis.Redis, settings: Settings, tmp_path: Path
+) -> None:
+    mine = watch(client, settings)
+    (tmp_path / "file").write_text("no folder")
+
+    def states() -> dict[str, str]:
+        evaluate(mine, client)
+        return {a.rule: a.state for a in AlertBook(client, settings).standing().values() if a.rule == "backup"}
+
+    assert states() == {}
+    with pytest.raises(BackupFailed):
+        back_up(client, settings, tmp_path / "file" / "below", 1)
+    assert states() == {"backup": "firing"}
+    back_up(client, settings, tmp_path / "store", 1)
+    assert states() == {"backup": "resolved"}

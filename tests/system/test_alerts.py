@@ -1,0 +1,85 @@
+"""A staged fault: all workers are killed while two schedulers stand by, and somebody is told, once; and once more
+when a worker is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+
+from tasks.settings import Settings
+from tests.conftest import wait_until
+from tests.receiver import Receiver
+from tests.system.service import ROOT, inherited
+
+RULES = """
+every_s = 1
+[[rule]]
+name = "no-worker"
+kind = "no_worker"
+severity = "critical"
+threshold = 1
+for_s = 1
+clear_for_s = 1
+"""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def states(receiver: Receiver) -> list[str]:
+    return [each.json["text"].partition("]")[0].lstrip("*[") for each in receiver.received]
+
+
+def test_an_alert_fires_and_resolves_once_each(
+    client: redis.Redis, settings: Settings, receiver: Receiver, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES)
+    environment = {
+        **inherited(),
+        "DESPACHO_REDIS_URL": settings.redis_url,
+        "DESPACHO_DATA_DIR": str(tmp_path / "data"),
+        "DESPACHO_ALERTS_FILE": str(rules),
+        "DESPACHO_HEARTBEAT_TIMEOUT_S": "2",
+        "DESPACHO_NOTICE_WEBHOOK_URL": f"http://127.0.0.1:{receiver.port}/hook",
+    }
+
+    with ExitStack() as stack:
+
+        def started(name: str) -> subprocess.Popen[bytes]:
+            log = stack.enter_context((tmp_path / f"{name}.log").open("ab"))
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", name], cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
+            return process
+
+        worker = started("worker")
+        wait_until(lambda: client.zcard("despacho:mq:__heartbeats__"), "the worker beats", 60)
+        for _ in range(2):
+            started("scheduler")
+        wait_until(lambda: client.get("despacho:alerts_at"), "the rules are evaluated", 60)
+        assert states(receiver) == []
+
+        os.kill(worker.pid, signal.SIGKILL)
+        wait_until(lambda: states(receiver) == ["FIRING"], "somebody is told that no worker is left", 30)
+
+        started("worker")
+        wait_until(lambda: states(receiver) == ["FIRING", "RESOLVED"], "and that one is back", 60)
+        seen = int(client.get("despacho:alerts_at") or 0)  # type: ignore[arg-type]
+        later = seen + 3_000
+        wait_until(lambda: int(client.get("despacho:alerts_at") or 0) > later, "more slots are evaluated", 30)  # type: ignore
+        assert states(receiver) == ["FIRING", "RESOLVED"]
