@@ -178,6 +178,30 @@ def results(batch_id: str) -> str:
     return f"{_task(batch_id)}/results"
 
 
+def dead_letters(filters: Mapping[str, Any], cursor: str | None) -> Call:
+    return Call("GET", "/api/dead-letters", params={**filters, "cursor": cursor})
+
+
+def dead_letter_groups(filters: Mapping[str, Any]) -> Call:
+    return Call("GET", "/api/dead-letters/groups", params=filters)
+
+
+def replay(task_id: str) -> Call:
+    return Call("POST", f"{_dead_letter(task_id)}/replay", repeatable=False)
+
+
+def replay_all(filters: Mapping[str, Any]) -> Call:
+    return Call("POST", "/api/dead-letters/replay", body=dict(filters), repeatable=False)
+
+
+def discard(task_id: str) -> Call:
+    return Call("DELETE", _dead_letter(task_id), repeatable=False)
+
+
+def _dead_letter(task_id: str) -> str:
+    return f"/api/dead-letters/{quote(task_id, safe='')}"
+
+
 def _task(task_id: str) -> str:
     return f"/api/tasks/{quote(task_id, safe='')}"
 

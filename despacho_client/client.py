@@ -18,6 +18,8 @@ from despacho_client.values import (
     Accepted,
     BatchLine,
     Case,
+    DeadLetter,
+    DeadLetterGroup,
     Document,
     Event,
     Operation,
@@ -124,6 +126,34 @@ class Client:
     def retry(self, task_id: str) -> Accepted:
         """Run a task again that failed or was cancelled."""
         return cast(Accepted, self._json(calls.retry(task_id)))
+
+    def dead_letters(self, **filters: Any) -> Iterator[DeadLetter]:
+        """What failed for good in all tenants, newest first (`queue`, `task_name`, `error_type`, `fingerprint`, ...);
+        needs `ops:read`."""
+        cursor, is_more = None, True
+        while is_more:
+            page = self._json(calls.dead_letters(filters, cursor))
+            for letter in page["dead_letters"]:
+                yield cast(DeadLetter, letter)
+            cursor = page["next_cursor"]
+            is_more = cursor is not None
+
+    def dead_letter_groups(self, **filters: Any) -> list[DeadLetterGroup]:
+        """The same by fingerprint, the largest group first."""
+        groups = self._json(calls.dead_letter_groups(filters))
+        return cast(list[DeadLetterGroup], groups["groups"])
+
+    def replay(self, task_id: str) -> Accepted:
+        """Run a dead letter of any tenant again; needs `ops:write`."""
+        return cast(Accepted, self._json(calls.replay(task_id)))
+
+    def replay_all(self, **filters: Any) -> int:
+        """Run all dead letters again that fit; returns how many."""
+        return cast(int, (self._json(calls.replay_all(filters)))["replayed"])
+
+    def discard(self, task_id: str) -> None:
+        """Forget a dead letter for good."""
+        self._send(calls.discard(task_id))
 
     def stats(self) -> dict[str, Any]:
         return cast(dict[str, Any], self._json(calls.stats()))

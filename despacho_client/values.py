@@ -49,6 +49,40 @@ class TaskError(TypedDict):
     attempt: int
     at: str
     retryable: bool
+    fingerprint: NotRequired[str]
+
+
+class DeadLetter(TypedDict):
+    """A task that failed for good, as operators see it."""
+
+    task_id: str
+    tenant: str
+    task_name: str
+    queue: str
+    priority: Priority
+    parent_id: str | None
+    attempt: int
+    created_at: str
+    finished_at: str | None
+    fingerprint: str
+    error_type: str
+    message: str
+    retryable: bool
+    links: dict[str, str]
+
+
+class DeadLetterGroup(TypedDict):
+    """Dead letters that failed of the same; `task_ids` are the newest of them."""
+
+    fingerprint: str
+    error_type: str
+    message: str
+    task_name: str
+    queue: str
+    count: int
+    first_at: str
+    last_at: str
+    task_ids: list[str]
 
 
 class Task(TypedDict):

@@ -1,9 +1,14 @@
-"""The pages: a login that takes an API key, and the console over the same API that everybody uses."""
+"""The pages: a login that takes an API key, and the console over the same API that everybody uses.
+
+The console is one document whose scripts draw each page, and all of its addresses answer with it: a reload, or a link
+that was passed on, leads where it should.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -12,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.auth import admit
 
+PAGES = ("/", "/tasks", "/tasks/{task_id}", "/batches", "/dead-letters", "/schedules", "/reports", "/submit")
 FOLDER = Path(__file__).parent / "console_files"
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -25,8 +31,15 @@ PAGE_HEADERS = {
 
 async def console(request: Request) -> Response:
     if await admit(request) is None:
-        return RedirectResponse("/login", 303)
+        return RedirectResponse(_login_for(request), 303)
     return FileResponse(FOLDER / "console.html", headers=PAGE_HEADERS)
+
+
+def _login_for(request: Request) -> str:
+    """The login that leads back to this page."""
+    query = request.url.query
+    path = request.url.path + (f"?{query}" if query else "")
+    return "/login" if path == "/" else f"/login?{urlencode({'next': path})}"
 
 
 async def login(request: Request) -> Response:  # noqa: ARG001
@@ -48,7 +61,7 @@ class _Assets(StaticFiles):
 
 
 ROUTES = [
-    Route("/", console, methods=["GET"]),
+    *(Route(path, console, methods=["GET"]) for path in PAGES),
     Route("/login", login, methods=["GET"]),
     Route("/favicon.ico", favicon, methods=["GET"]),
     Mount("/assets", _Assets(directory=FOLDER / "assets")),

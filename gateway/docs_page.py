@@ -149,7 +149,7 @@ class _Reader:
             summary=operation["summary"],
             description=prose(operation.get("description", "")),
             deprecated=operation.get("deprecated", False),
-            scope=", ".join(schemes.get("token", [])),
+            scope=", ".join(schemes["token"]) or "any" if schemes else "",
             takes_ticket="ticket" in schemes,
             parameters=[_parameter(parameter) for parameter in operation.get("parameters", [])],
             body=_body(bodies),

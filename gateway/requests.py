@@ -101,6 +101,23 @@ class BulkRequest(Body):
     tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=BULK_AT_MOST)]
 
 
+class ReplayRequest(Body):
+    """Which dead letters run again: those that fit all that is named here, and something has to be."""
+
+    queue: str | None = Field(default=None, max_length=100)
+    task_name: str | None = Field(default=None, max_length=200)
+    error_type: str | None = Field(default=None, max_length=200)
+    fingerprint: str | None = Field(default=None, max_length=64)
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not any(value is not None for value in self.model_dump().values()):
+            raise ValueError("name a queue, task_name, error_type, fingerprint, created_after or created_before")
+        return self
+
+
 class CaseRequest(Body):
     conversation_history: Conversation = ()
     metadata: dict[str, Any] = {}

@@ -17,6 +17,7 @@ from tasks.blobs import FolderBlobs
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
+from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -46,6 +47,7 @@ class Services:
     reads: SharedReads
     similar: SimilarCases
     erasure: Erasure
+    dead_letters: DeadLetters
 
     @property
     def reader(self) -> Reader:
@@ -85,6 +87,7 @@ class Services:
             reads=SharedReads(READS_AT_ONCE),
             similar=similar,
             erasure=tasks.erasure(blobs),
+            dead_letters=DeadLetters(tasks, blobs),
         )
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from gateway.auth import needs, same_origin, session_cookie
 from gateway.json import Json
+from gateway.methods import resource
 from gateway.rate_limits import LOGIN, LOGIN_OF_KEY, address_of, check
 from gateway.requests import LoginRequest, TicketRequest, read
 from gateway.services import Services, services
@@ -62,6 +63,12 @@ async def _note_login(known: Services, request: Request, token: str, identity: I
     await known.audit.note(tenant or SYSTEM, who, "session.login", "opened" if identity else "refused", [])
 
 
+@needs()
+async def who(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    """Whom the caller's token or session stands for, so that a page offers only what will not be refused."""
+    return Json({"tenant": identity.tenant, "scopes": sorted(identity.scopes)})
+
+
 async def logout(request: Request) -> Response:
     if not same_origin(request):
         raise HTTPException(403, "Log out from the service's own pages.")
@@ -82,7 +89,7 @@ async def ticket(request: Request, identity: Identity) -> Response:
 
 
 ROUTES = [
-    Route("/api/session", login, methods=["POST"]),
+    resource("/api/session", GET=who, POST=login),
     Route("/api/session/end", logout, methods=["POST"]),
     Route("/api/stream-tickets", ticket, methods=["POST"]),
 ]

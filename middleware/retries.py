@@ -33,10 +33,14 @@ from middleware.run import (
 )
 from tasks.clock import now_ms
 from tasks.errors import DespachoError, NotNow, PermanentFailure, ProviderFailed, WebhookFailed
+from tasks.fingerprints import fingerprint
 from tasks.ledger import Started
 from tasks.record import RunOptions
 
 log = logging.getLogger(__name__)
+
+OURS = frozenset({"actors", "middleware", "tasks"})
+"""Packages whose functions tell faults apart."""
 
 
 class LedgerRetries(Retries):
@@ -108,6 +112,7 @@ def describe(exception: BaseException, started: Started, *, retryable: bool) -> 
         "attempt": started.retries + 1,
         "at": now_ms(),
         "retryable": retryable,
+        "fingerprint": fingerprint_at(started.task_name, exception),
     }
 
 
@@ -124,3 +129,17 @@ def place(exception: BaseException) -> str:
         return "raised outside of the actor"
     last = frames[-1]
     return f"raised in {'/'.join(PurePath(last.filename).parts[-2:])}, {last.name}"
+
+
+def fingerprint_at(task_name: str, exception: BaseException) -> str:
+    """The fingerprint of a fault in a task of this type."""
+    return fingerprint(task_name, type(exception).__name__, our_place(exception))
+
+
+def our_place(exception: BaseException) -> str:
+    """The innermost function of ours that the exception came through; without a line, which each release moves."""
+    frames = [frame for frame, _ in traceback.walk_tb(exception.__traceback__)]
+    ours = [frame for frame in frames if str(frame.f_globals.get("__name__", "")).partition(".")[0] in OURS]
+    if not ours:
+        return place(exception)
+    return f"{ours[-1].f_globals['__name__']}:{ours[-1].f_code.co_qualname}"

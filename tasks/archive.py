@@ -17,8 +17,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self
+
+from pydantic import TypeAdapter
 
 from tasks.errors import DespachoError
 
@@ -28,6 +31,7 @@ ERASURES = "erasures"
 """Beside the backups of a folder: the cases that were erased, see `tasks/erasure_ledger.py`."""
 PART_BYTES = 256 << 20
 """Of entries, before they are compressed."""
+WRITTEN_AT_ONCE = 1 << 20
 LONGEST_ENTRY = 1 << 31
 """Lengths are checked before they are believed."""
 LEVEL = 1
@@ -78,8 +82,7 @@ class Manifest:
                     f"{folder} has format {told['format']}, and this Despacho reads formats up to {FORMAT}. "
                     f"Use Despacho {told.get('version', 'of that time')} or newer."
                 )
-            parts = tuple(Part(**part) for part in told.pop("parts"))
-            return cls(**told, parts=parts)
+            return TypeAdapter(cls).validate_python(told)
         except FileNotFoundError:
             raise BackupFailed(
                 f"{folder} is no finished backup: it has no {MANIFEST}. Name a folder that `despacho backup` made."
@@ -143,19 +146,27 @@ class _PartWriter:
         self._file = path.open("xb")
         # No time and no name in its head: the same entries make the same file.
         self._zip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, compresslevel=LEVEL, mtime=0)
+        self._waiting = bytearray()
         self.written = 0
         self._entries = 0
 
     def write(self, entry: Entry) -> None:
-        row = bytearray(len(entry).to_bytes(4, "big"))
+        waiting = self._waiting
+        waiting += len(entry).to_bytes(4, "big")
         for value in entry:
-            row += len(value).to_bytes(4, "big")
-            row += value
-        self._zip.write(row)
-        self.written += len(row)
+            waiting += len(value).to_bytes(4, "big")
+            waiting += value
         self._entries += 1
+        if len(waiting) >= WRITTEN_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.written += len(self._waiting)
+        self._zip.write(self._waiting)
+        self._waiting = bytearray()
 
     def finish(self) -> Part:
+        self._flush()
         self._zip.close()
         _onto_the_disk(self._file)
         self._file.close()
@@ -206,18 +217,18 @@ def entries(folder: Path, manifest: Manifest) -> Iterator[Entry]:
     """Every entry, part by part, in the order in which it was written. Raises `BackupFailed`."""
     for part in manifest.parts:
         try:
-            with gzip.open(folder / part.name, "rb") as file:
-                yield from _entries(cast(BinaryIO, file))
+            with gzip.open(folder / part.name, "rb") as unzipped, BufferedReader(unzipped, WRITTEN_AT_ONCE) as file:
+                yield from _entries(file)
         except (OSError, EOFError, ValueError) as error:
             raise BackupFailed(f"{folder / part.name} can't be read ({type(error).__name__}).") from None
 
 
-def _entries(file: BinaryIO) -> Iterator[Entry]:
+def _entries(file: BufferedReader[Any]) -> Iterator[Entry]:
     while head := file.read(4):
         yield [_exactly(file, int.from_bytes(_exactly(file, 4), "big")) for _ in range(int.from_bytes(head, "big"))]
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes:
+def _exactly(file: BufferedReader[Any], size: int) -> bytes:
     value = file.read(size) if size < LONGEST_ENTRY else b""
     if len(value) != size:
         raise ValueError("an entry is cut off")

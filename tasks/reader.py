@@ -10,7 +10,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from heapq import merge
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast
 
 from pydantic_core import from_json
 
@@ -73,15 +73,51 @@ class TaskFilter:
         chosen = replace(self, before_seq=None, limit=0, statuses=tuple(sorted(set(self.statuses))))
         return compact_json(astuple(chosen))
 
+    def before(self, seq: int) -> TaskFilter:
+        return replace(self, before_seq=seq)
+
     @property
     def range(self) -> tuple[str, str]:
-        """Highest and lowest sequence number, as Redis writes bounds."""
-        highest = "+inf" if self.before_seq is None else f"({self.before_seq}"
-        if self.created_before_ms is not None:
-            before = self.created_before_ms * SEQ_PER_MS
-            highest = f"({min(before, self.before_seq or before)}"
-        lowest = "-inf" if self.created_after_ms is None else str(self.created_after_ms * SEQ_PER_MS)
-        return highest, lowest
+        return seq_range(self.created_after_ms, self.created_before_ms, self.before_seq)
+
+    def indexes(self, keys: Keys) -> list[str]:
+        of, tenant = keys.of, self.tenant
+        if self.parent_id:
+            return [of("children", id=self.parent_id)]
+        if self.case_id:
+            return [of("by_case", tenant=tenant, case=self.case_id)]
+        if self.statuses:
+            return [of("by_status", tenant=tenant, status=status) for status in dict.fromkeys(self.statuses)]
+        if self.task_name:
+            return [of("by_name", tenant=tenant, task_name=self.task_name)]
+        return [of("by_status", tenant=tenant, status=status) for status in State]
+
+
+class Wanted(Protocol):
+    """Which tasks a page shows: how many, out of which indexes, within which range of sequence numbers."""
+
+    @property
+    def limit(self) -> int: ...
+
+    @property
+    def range(self) -> tuple[str, str]: ...
+
+    def indexes(self, keys: Keys) -> list[str]: ...
+
+    def accepts(self, task: Task) -> bool: ...
+
+    def before(self, seq: int) -> Self:
+        """The same, further on."""
+        ...
+
+
+def seq_range(after_ms: int | None, before_ms: int | None, before_seq: int | None) -> tuple[str, str]:
+    """Highest and lowest sequence number, as Redis writes bounds."""
+    highest = "+inf" if before_seq is None else f"({before_seq}"
+    if before_ms is not None:
+        before = before_ms * SEQ_PER_MS
+        highest = f"({min(before, before_seq or before)}"
+    return highest, "-inf" if after_ms is None else str(after_ms * SEQ_PER_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +225,15 @@ class Reader:
         except (FileNotFoundError, SealBroken):
             raise NotFound("the result is older than what is kept") from None
 
-    async def page(self, wanted: TaskFilter) -> Page:
+    async def page(self, wanted: Wanted) -> Page:
         """One page of the tasks that a filter accepts, newest first."""
         found: list[Task] = []
         # Mostly the index accepts just what the filter does; where it doesn't, larger steps follow.
-        scanned, chunk = 0, min(wanted.limit, CHUNK)
+        scanned, chunk, last = 0, min(wanted.limit, CHUNK), None
         while scanned < SCANNED_AT_MOST:
             ids = await self._newest(wanted, chunk)
             for task in await self.tasks(ids):
-                wanted = replace(wanted, before_seq=task.seq)
+                last, wanted = task.seq, wanted.before(task.seq)
                 if wanted.accepts(task):
                     found.append(task)
                 if len(found) == wanted.limit:
@@ -206,30 +242,18 @@ class Reader:
                 return Page(tuple(found), None)
             scanned += len(ids)
             chunk = CHUNK
-        return Page(tuple(found), wanted.before_seq)
+        return Page(tuple(found), last)
 
-    async def _newest(self, wanted: TaskFilter, count: int) -> list[str]:
+    async def _newest(self, wanted: Wanted, count: int) -> list[str]:
         highest, lowest = wanted.range
         # In one step: a task that moves from one status to another is in one of the two.
         pipe = self.client.pipeline(transaction=True)
-        for index in self._indexes(wanted):
+        for index in wanted.indexes(self.keys):
             pipe.zrange(index, highest, lowest, desc=True, byscore=True, offset=0, num=count, withscores=True)
         with redis_faults():
             rows = await pipe.execute()
         newest = merge(*rows, key=lambda pair: pair[1], reverse=True)
         return [member.decode() for member, _ in itertools.islice(newest, count)]
-
-    def _indexes(self, wanted: TaskFilter) -> list[str]:
-        of, tenant = self.keys.of, wanted.tenant
-        if wanted.parent_id:
-            return [of("children", id=wanted.parent_id)]
-        if wanted.case_id:
-            return [of("by_case", tenant=tenant, case=wanted.case_id)]
-        if wanted.statuses:
-            return [of("by_status", tenant=tenant, status=status) for status in dict.fromkeys(wanted.statuses)]
-        if wanted.task_name:
-            return [of("by_name", tenant=tenant, task_name=wanted.task_name)]
-        return [of("by_status", tenant=tenant, status=status) for status in State]
 
     async def children(self, parent_id: str) -> list[str]:
         """The ids of a parent's children, oldest first."""

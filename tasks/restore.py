@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -36,7 +37,7 @@ T = TypeVar("T")
 KEYS_A_STEP = 200
 PARTS_A_COMMAND = 1_000
 """Arguments of one command: a long list or set is written in pieces."""
-LIVE = ("running", "queued", "scheduled", "retrying")
+PAGE = 1_000
 HARMLESS: Final = OF_THE_MOMENT | {"master_key_id", "cursor_key", "paused"}
 """What a process leaves that only looked at an empty server."""
 WITHOUT_ITS_KEY = frozenset({"case_key", "case_hold", "erasure"})
@@ -205,21 +206,22 @@ class _Restore:
     def _tenants(self) -> list[str]:
         return sorted(member.decode() for member in cast(set[bytes], self._client.smembers(self._keys.of("tenants"))))
 
-    def _live(self, status: str) -> list[str]:
+    def _live(self, status: str) -> Iterator[str]:
         """In the order in which they were submitted."""
-        scored: list[tuple[float, str]] = []
-        for tenant in self._tenants():
-            name = self._keys.of("by_status", tenant=tenant, status=status)
-            found = cast(list[tuple[bytes, float]], self._client.zrange(name, 0, -1, withscores=True))
-            scored += [(score, id_.decode()) for id_, score in found]
-        return [id_ for _, id_ in sorted(scored)]
+        names = [self._keys.of("by_status", tenant=tenant, status=status) for tenant in self._tenants()]
+        return (id_ for _, id_ in merge(*(self._members(name) for name in names)))
+
+    def _members(self, name: str) -> Iterator[tuple[float, str]]:
+        """Page by page, of an index that doesn't change meanwhile."""
+        for start in range(0, self._client.zcard(name), PAGE):
+            page = self._client.zrange(name, start, start + PAGE - 1, withscores=True)
+            yield from ((score, id_.decode()) for id_, score in cast(list[tuple[bytes, float]], page))
 
     def _place_live(self) -> int:
-        # Those that ran go to the head of their lanes one by one: the first of them last.
-        waiting, running = [self._live(status) for status in LIVE if status != "running"], self._live("running")
-        retention = self._settings.retention_s * 1_000
-        for ids in waiting:
-            self._in_steps("restore_live", [retention], ids)
+        # What ran goes to the head of its lane one by one: the first of them last.
+        running, retention = list(self._live("running")), self._settings.retention_s * 1_000
+        for status in ("queued", "scheduled", "retrying"):
+            self._in_steps("restore_live", [retention], self._live(status))
         return sum(self._in_steps("restore_live", [retention], reversed(running)))
 
     def _drop_dangling_idempotency(self) -> None:

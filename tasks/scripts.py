@@ -69,6 +69,7 @@ NAMES = (
     "restore_families",
     "restore_live",
     "remove_document",
+    "discard",
 )
 
 SHARED = ("prelude", "requests", "quotas", "case_keys", "fetching", "chores", "astray")

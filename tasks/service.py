@@ -17,7 +17,7 @@ from tasks.cases import CaseStore
 from tasks.catalog import BATCH, CATALOG, Catalog
 from tasks.connection import AsyncRedis, connect_async, connect_shared
 from tasks.erasure import Erasure
-from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, InvalidInput, NotFound, Unavailable
+from tasks.errors import MOST_LISTED, FieldError, IdempotencyMismatch, InvalidInput, NotFound, OnHold, Unavailable
 from tasks.explanation import Explanation, explain
 from tasks.keys import Keys
 from tasks.ledger import (
@@ -41,6 +41,7 @@ from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
 from tasks.webhooks import WebhookDesk
 
 CANCELLED_AT_ONCE = 50
+ANY_TENANT = "*"
 
 
 class TaskService:
@@ -256,6 +257,29 @@ class TaskService:
         condition = (seen, *idempotency.arguments(), by.line("task.retry"))
         answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), *condition)
         return parse_move(Move.REQUEUE, answer)
+
+    async def replay_dead_letter(self, task_id: str, *, seen: str = UNCONDITIONAL, by: By = LOCAL) -> Moved:
+        """Run a failed task of any tenant again. Raises `NotFound`; `IllegalMove` for what hasn't failed;
+        `RecordChanged`."""
+        condition = (seen, *Idempotency().arguments(), by.line("dead_letter.replay"))
+        answer = await self._call("requeue", task_id, ANY_TENANT, State.FAILED, *condition)
+        return parse_move(Move.REQUEUE, answer)
+
+    async def give_up(self, task_id: str, *, seen: str = UNCONDITIONAL, by: By = LOCAL) -> str:
+        """Let a failed task of any tenant expire now; returns whose it is. Raises as `replay_dead_letter` does, and
+        `OnHold` where a hold keeps its case."""
+        task = await self.reader.task(task_id)
+        if task is None:
+            raise NotFound("there is no such task")
+        answer = await self._call("discard", task_id, task.tenant, seen, by.line("dead_letter.discard"))
+        if answer[0] == b"held":
+            raise OnHold("the case of the task is on hold; the task was not discarded")
+        parse_move(Move.REQUEUE, answer)
+        return task.tenant
+
+    async def forget_ended(self, task_id: str) -> None:
+        """Forget a task that has expired and whose files are gone."""
+        await self._call("expire", task_id)
 
     async def pause_queue(self, queue: str, by: By, *, tenant: str = DEFAULT_TENANT) -> None:
         """Let workers finish what they have begun of a queue and take nothing more; `tenant` is whose trail tells it.

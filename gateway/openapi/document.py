@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from gateway.openapi import of_cases, of_service, of_streams, of_tasks
+from gateway.openapi import of_cases, of_dead_letters, of_service, of_streams, of_tasks
 from gateway.openapi.parts import Body, Operation, Parameter, Schema
 from gateway.problem_kinds import KINDS, Kind
 from gateway.requests import BulkRequest, TaskRequest
@@ -23,12 +23,14 @@ OPERATIONS: tuple[Operation, ...] = (
     *of_tasks.OPERATIONS,
     *of_streams.OPERATIONS,
     *of_cases.OPERATIONS,
+    *of_dead_letters.OPERATIONS,
     *of_service.OPERATIONS,
 )
 TAGS = {
     of_tasks.TAG: "Queue work and follow it to its end.",
     of_streams.TAG: "Server-sent events, resumable without gap or duplicate.",
     of_cases.TAG: "What a client told, and the files that belong to it.",
+    of_dead_letters.TAG: "What failed for good: look into it, replay it, or give it up.",
     of_service.TAG: "Queues, workers, schedules, reports, webhooks and health.",
     of_service.SESSIONS: "Cookies for the service's own pages.",
     of_service.ABOUT: "What describes the API itself.",

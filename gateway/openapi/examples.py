@@ -103,6 +103,34 @@ RECORD: dict[str, Any] = {
     "metadata": {"user_id": "u1"},
     "links": LINKS,
 }
+FINGERPRINT = "3f9a0c51be27"
+DEAD_LETTER: dict[str, Any] = {
+    "task_id": TASK,
+    "tenant": "default",
+    "task_name": "triage.process_async",
+    "queue": "triage",
+    "priority": "high",
+    "parent_id": None,
+    "attempt": 4,
+    "created_at": "2026-11-23T12:00:00.123Z",
+    "finished_at": "2026-11-23T13:10:00.123Z",
+    "fingerprint": FINGERPRINT,
+    "error_type": "ProviderFailed",
+    "message": "http 500",
+    "retryable": False,
+    "links": LINKS,
+}
+DEAD_LETTER_GROUP = {
+    "fingerprint": FINGERPRINT,
+    "error_type": "ProviderFailed",
+    "message": "http 500",
+    "task_name": "triage.process_async",
+    "queue": "triage",
+    "count": 17,
+    "first_at": "2026-11-23T12:40:00.123Z",
+    "last_at": "2026-11-23T13:10:00.123Z",
+    "task_ids": [TASK],
+}
 PAUSED_BATCH = {
     **RECORD,
     "task_name": "batch.process_cases",

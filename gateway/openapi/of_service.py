@@ -295,6 +295,24 @@ OPERATIONS = (
         answers=(Answer(200, "The settings.", answers.WebhookSettings, example=examples.WEBHOOKS),),
     ),
     Operation(
+        method="GET",
+        path="/api/session",
+        operation_id="getSession",
+        tag=SESSIONS,
+        summary="Who the caller is",
+        description="The tenant and the scopes of the token or the session. No scope is needed.",
+        scope="",
+        answers=(
+            Answer(
+                200,
+                "Whom the service takes the caller for.",
+                answers.Session,
+                example={"tenant": "acme", "scopes": ["tasks:read", "tasks:write"]},
+            ),
+        ),
+        problems=(UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
+    ),
+    Operation(
         method="POST",
         path="/api/session",
         operation_id="logIn",

@@ -90,7 +90,8 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one method of a path does. `scope` is the one that its token needs; `None`: it takes no token. What
+    """What one method of a path does. `scope` is the one that its token needs; empty: any token
+    will do; `None`: it takes no token. What
     `shows_payload` wants `tasks:payload` beside it. `problems` are those that it has beside the ones that all
     operations like it have."""
 
@@ -112,7 +113,7 @@ class Operation:
     @property
     def scopes(self) -> tuple[str, ...]:
         """All that its token needs."""
-        needed = () if self.scope is None else (self.scope,)
+        needed = (self.scope,) if self.scope else ()
         return (*needed, PAYLOAD) if self.shows_payload else needed
 
     @property

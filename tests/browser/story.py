@@ -29,13 +29,21 @@ def submit_batch(api: httpx.Client, cases: int, name: str) -> str:
     return submit(api, "batch.process_cases", kwargs={"cases": inline, "operations": ["triage"]})
 
 
-def row(console: Page, task_id: str) -> Locator:
-    """The task's row in the live list."""
-    return console.locator(f'#task-rows tr[data-task="{task_id}"]')
+def submit_failing(api: httpx.Client, case_id: str) -> str:
+    """A triage whose time is up before it can end, and that isn't tried again."""
+    kwargs = {"user_message": "Não recebi meu salário. " * 4_000}
+    return submit(api, args=[case_id], kwargs=kwargs, timeout_s=0.001, retry_config={"max_retries": 0})
 
 
-def panel(console: Page) -> Locator:
-    return console.get_by_role("complementary")
+def row(page: Page, task_id: str) -> Locator:
+    """The task's row in a list."""
+    return page.locator(f'tr[data-task="{task_id}"]')
+
+
+def go(page: Page, name: str) -> None:
+    """To a page of the console, by its navigation."""
+    page.get_by_role("navigation", name="Páginas").get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_focused()
 
 
 def log_in(page: Page, key: str) -> None:

@@ -1,17 +1,18 @@
-"""What a person does in the console: try a triage, watch tasks, stop one, run one again."""
+"""What a person does in the console: see how the service stands, watch tasks, stop one, run one again, queue one."""
 
 from __future__ import annotations
 
 import os
 import re
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from cli.state import read_state
-from tests.browser.story import expect, panel, row, submit, submit_batch
+from tests.browser.story import expect, go, row, submit, submit_batch, submit_failing
 from tests.conftest import wait_until
 from tests.system.service import RunningService
 
@@ -20,58 +21,92 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-TASK_LINK = re.compile(r"#/tasks/([0-9a-f-]{36})$")
+TASK_LINK = re.compile(r"^/tasks/([0-9a-f-]{36})$")
 
 
-def test_a_triage_from_the_form_shows_in_the_list_and_ends_without_a_reload(console: Page) -> None:
+def told_task(console: Page) -> str:
+    """The task that the form says it has queued."""
+    told = console.get_by_role("status").filter(has_text="Tarefa enfileirada")
+    found = TASK_LINK.match(told.get_by_role("link").get_attribute("href") or "")
+    assert found is not None
+    return found[1]
+
+
+# ------------------------------------------------------------------------------------------------- submit
+
+
+def test_a_triage_from_the_form_ends_in_the_list_without_a_reload(console: Page) -> None:
     loaded_at = console.evaluate("performance.timeOrigin")
 
-    # when a person sends a message
+    # when a person sends a message by the form that the schema gives
+    go(console, "Nova tarefa")
     console.get_by_label("Caso").fill("formulario-1")
     console.get_by_label("Mensagem do cliente").fill("Fui demitida ontem, estou grávida e não recebi nada.")
     console.get_by_label("Prioridade").select_option("Alta")
     console.get_by_role("button", name="Enfileirar").click()
 
-    # then the form names the task, and the list shows it until its end and what it found
-    told = console.get_by_role("status").filter(has_text="Tarefa enfileirada")
-    link = told.get_by_role("link").get_attribute("href")
-    assert link is not None
-    found = TASK_LINK.search(link)
-    assert found is not None
-    listed = row(console, found[1])
-    expect(listed).to_contain_text("formulario-1")
+    # then the form names the task, its end is told on whichever page is open, and the list shows what it found
+    task_id = told_task(console)
+    go(console, "Tarefas")
+    expect(console.locator(".toast")).to_contain_text("Triagem formulario-1: Concluída")
+    listed = row(console, task_id)
     expect(listed).to_contain_text("Alta")
-    expect(listed).to_contain_text("Concluída")
     expect(listed).to_contain_text("Trabalhista · urgência alta")
     assert console.evaluate("performance.timeOrigin") == loaded_at
 
 
-def test_the_form_says_what_is_missing_and_sends_nothing(console: Page) -> None:
-    sent: list[str] = []
-    console.on("request", lambda request: sent.append(request.method))
+def test_a_document_is_uploaded_and_read_by_the_form(console: Page, tmp_path: Path) -> None:
+    paper = tmp_path / "procuracao.txt"
+    paper.write_text("PROCURAÇÃO\nOutorgante: Maria da Silva, CPF 529.982.247-25.\nCampinas, 5 de março de 2026.")
+    console.goto("/submit?task_name=documents.analyze_async")
 
-    console.get_by_label("Caso").fill("caso com espaço")
+    console.get_by_label("Caso").fill("documento-1")
+    console.get_by_label("Arquivos a enviar").set_input_files(paper)
     console.get_by_role("button", name="Enfileirar").click()
 
-    expect(console.locator("#case-id-problem")).to_contain_text("Use só letras sem acento")
-    expect(console.locator("#message-problem")).to_have_text("Escreva a mensagem do cliente.")
+    console.goto(f"/tasks/{told_task(console)}")
+    expect(console.locator(".now")).to_contain_text("Concluída")
+    expect(console.get_by_role("main")).to_contain_text("529.982.247-25")
+
+
+def test_the_form_says_what_is_wrong_at_its_field(console: Page, faults: list[str]) -> None:
+    sent: list[str] = []
+    console.on("request", lambda request: sent.append(request.method))
+    go(console, "Nova tarefa")
+
+    # what is missing isn't sent at all
+    console.get_by_label("Caso").fill("")
+    console.get_by_role("button", name="Enfileirar").click()
     expect(console.get_by_label("Caso")).to_be_focused()
+    expect(console.locator("#argument-case_id-problem")).to_have_text("Preencha este campo.")
     assert "POST" not in sent
+
+    # what the service refuses stands where it is
+    console.get_by_label("Caso").fill("caso com espaço")
+    console.get_by_label("Mensagem do cliente").fill("Oi")
+    console.get_by_role("button", name="Enfileirar").click()
+    expect(console.locator("#argument-case_id-problem")).to_contain_text("pattern")
+    assert [fault for fault in faults if "422" not in fault] == []
+    faults.clear()
+
+
+# --------------------------------------------------------------------------------------------- tasks, one
 
 
 def test_a_clients_words_stay_words(console: Page, api: httpx.Client) -> None:
     hostile = "<img src=x onerror=\"document.title='pwned'\"> Meu plano de saúde negou a cirurgia."
 
     task_id = submit(api, args=["hostil-1"], kwargs={"user_message": hostile})
-    expect(row(console, task_id)).to_contain_text("Concluída")
-    row(console, task_id).click()
+    console.goto(f"/tasks/{task_id}")
 
-    expect(panel(console)).to_contain_text("<img src=x")
+    expect(console.locator(".now")).to_contain_text("Concluída")
+    expect(console.get_by_role("main")).to_contain_text("<img src=x")
     assert console.locator("img[src='x']").count() == 0
 
 
-def test_a_batchs_bar_moves_and_its_cases_do_not_bury_the_list(console: Page, api: httpx.Client) -> None:
-    task_id = submit_batch(api, 200, "andamento")
+def test_a_batchs_bar_moves_in_the_list_and_on_its_page(console: Page, api: httpx.Client) -> None:
+    go(console, "Tarefas")
+    task_id = submit_batch(api, 800, "andamento")
 
     # the bar of the row moves on by itself
     bar = row(console, task_id).get_by_role("progressbar")
@@ -83,138 +118,180 @@ def test_a_batchs_bar_moves_and_its_cases_do_not_bury_the_list(console: Page, ap
         arg=[task_id, first],
     )
 
-    # and the end comes, with one row for all of it
-    expect(row(console, task_id)).to_contain_text("200 de 200 casos concluídos")
+    # its page follows it to its end, and the list has one row for all of it
+    row(console, task_id).click()
+    expect(console.get_by_role("heading", name="Lote de casos")).to_be_focused()
+    expect(console.get_by_role("progressbar")).to_be_visible()
+    expect(console.locator(".now")).to_contain_text("800 concluídos")
+    expect(console.get_by_role("link", name="Abrir os resultados")).to_be_visible()
+    console.go_back()
+    expect(row(console, task_id)).to_contain_text("800 de 800 casos concluídos")
     assert console.get_by_text("Caso de um lote").count() == 0
 
 
-def test_the_panel_shows_a_task_live_with_its_record_and_history(console: Page, api: httpx.Client) -> None:
-    # given a task that goes on for a while
-    task_id = submit_batch(api, 200, "painel")
-
-    # when its row is clicked
-    row(console, task_id).click()
-
-    # then the panel shows it, and follows it to its end
-    shown = panel(console)
-    expect(shown.get_by_role("heading", name="Lote de casos")).to_be_focused()
-    expect(shown.get_by_role("progressbar")).to_be_visible()
-    expect(shown).to_contain_text(task_id)
-    expect(shown.get_by_role("listitem").filter(has_text="Concluída")).to_be_visible()
-    expect(shown).to_contain_text("200 concluídos, 0 com falha")
-    expect(shown.get_by_role("link", name="Abrir os resultados")).to_be_visible()
-
-
-def test_a_waiting_task_is_cancelled_and_run_again_from_the_panel(console: Page, api: httpx.Client) -> None:
+def test_a_waiting_task_says_why_is_cancelled_and_run_again(console: Page, api: httpx.Client) -> None:
     # given a task for tomorrow
-    task_id = submit(
-        api, args=["amanha-1"], kwargs={"user_message": "Quero alugar meu apartamento."}, countdown=86_400
-    )
-    row(console, task_id).click()
-    shown = panel(console)
-    expect(shown.locator(".now")).to_contain_text("Agendada")
+    words = {"user_message": "Quero alugar meu apartamento."}
+    task_id = submit(api, args=["amanha-1"], kwargs=words, countdown=86_400)
+    console.goto(f"/tasks/{task_id}")
+    expect(console.locator(".now")).to_contain_text("Agendada")
+    expect(console.get_by_role("main")).to_contain_text("Tem hora marcada")
 
-    # when it is cancelled, panel and list say so
-    shown.get_by_role("button", name="Cancelar tarefa").click()
-    expect(shown.locator(".now")).to_contain_text("Cancelada")
-    expect(row(console, task_id)).to_contain_text("Cancelada")
-
-    # and when it is run again, it ends well, with all of it in the history
-    shown.get_by_role("button", name="Executar de novo").click()
-    expect(shown.locator(".now")).to_contain_text("Concluída")
-    expect(row(console, task_id)).to_contain_text("Concluída")
-    history = shown.locator(".timeline li > span:first-child")
+    # when it is cancelled and run again, it ends well, with all of it in its history
+    console.get_by_role("button", name="Cancelar tarefa").click()
+    expect(console.locator(".now")).to_contain_text("Cancelada")
+    console.get_by_role("button", name="Executar de novo").click()
+    expect(console.locator(".now")).to_contain_text("Concluída")
+    history = console.locator(".timeline li > span:first-child")
     expect(history).to_have_text(["Agendada", "Cancelada", "Na fila", "Em curso", "Concluída"])
-    expect(shown).to_contain_text("Imobiliário")
+    expect(console.get_by_role("main")).to_contain_text("Imobiliário")
 
 
-def test_a_running_task_is_stopped_from_the_panel(console: Page, api: httpx.Client) -> None:
-    task_id = submit_batch(api, 2_000, "parar")
-    row(console, task_id).click()
-    expect(panel(console).locator(".now")).to_contain_text("Em curso")
+def test_a_running_batch_is_paused_resumed_and_stopped(console: Page, api: httpx.Client) -> None:
+    task_id = submit_batch(api, 3_000, "parar")
+    go(console, "Lotes")
+    listed = row(console, task_id)
+    expect(listed).to_contain_text("Em curso")
+    expect(listed.get_by_role("link", name="Baixar resultados")).to_be_visible()
 
-    panel(console).get_by_role("button", name="Cancelar tarefa").click()
+    listed.get_by_role("button", name="Pausar").click()
+    expect(listed).to_contain_text("pausado")
+    assert api.get(f"/api/tasks/{task_id}").json()["paused"] is not None
+    listed.get_by_role("button", name="Retomar").click()
+    expect(listed.get_by_role("button", name="Pausar")).to_be_visible()
 
-    expect(panel(console).locator(".now")).to_contain_text("Cancelada")
+    listed.get_by_role("button", name="Cancelar").click()
+    console.get_by_role("dialog").get_by_role("button", name="Cancelar tarefa").click()
+
+    expect(listed).to_contain_text("Cancelada")
     assert api.get(f"/api/tasks/{task_id}").json()["status"] == "cancelled"
 
 
 def test_a_failed_task_tells_its_error(console: Page, api: httpx.Client) -> None:
-    # given a task whose time is up before it can end
-    task_id = submit(
-        api,
-        args=["sem-tempo"],
-        kwargs={"user_message": "Não recebi meu salário. " * 4_000},
-        timeout_s=0.001,
-        retry_config={"max_retries": 0},
-    )
+    console.goto(f"/tasks/{submit_failing(api, 'sem-tempo')}")
 
-    row(console, task_id).click()
-
-    expect(panel(console).locator(".now")).to_contain_text("Falhou")
-    expect(panel(console).locator(".failure")).to_contain_text("TimeLimitExceeded")
-    expect(panel(console).get_by_role("button", name="Executar de novo")).to_be_visible()
+    expect(console.locator(".now")).to_contain_text("Falhou")
+    expect(console.locator(".failure")).to_contain_text("TimeLimitExceeded")
+    expect(console.get_by_role("button", name="Executar de novo")).to_be_visible()
 
 
-def test_the_keyboard_opens_a_task_and_comes_back(console: Page, api: httpx.Client) -> None:
-    task_id = submit(api, args=["teclado-1"], kwargs={"user_message": "Bati o carro e o seguro não paga."})
-    link = row(console, task_id).get_by_role("link")
-
-    link.focus()
-    console.keyboard.press("Enter")
-    expect(panel(console).get_by_role("heading", name="Triagem")).to_be_focused()
-
-    console.keyboard.press("Escape")
-    expect(panel(console)).to_be_hidden()
-    expect(link).to_be_focused()
-
-
-def test_a_number_of_the_overview_filters_the_list(console: Page, api: httpx.Client) -> None:
+def test_the_filter_stands_in_the_address(console: Page, api: httpx.Client) -> None:
     # given a task that waits and one that has ended
     waiting = submit(api, args=["filtro-1"], kwargs={"user_message": "Bom dia"}, countdown=3_600)
     ended = submit(api, args=["filtro-2"], kwargs={"user_message": "Bom dia"})
-    expect(row(console, ended)).to_contain_text("Concluída")
 
-    # when only the scheduled ones are asked for
-    scheduled = console.get_by_role("button", name=re.compile("Agendadas"))
-    scheduled.click()
+    # when the number of the overview is followed
+    console.get_by_role("list", name="Tarefas por situação").get_by_role("link", name=re.compile("Agendadas")).click()
 
-    # then the list shows them alone, until all are asked for again
-    expect(scheduled).to_have_attribute("aria-pressed", "true")
+    # then the list shows those alone, after a reload too, and the way back leads to all
     expect(row(console, waiting)).to_be_visible()
     expect(row(console, ended)).to_have_count(0)
-    scheduled.click()
+    console.reload()
+    expect(row(console, waiting)).to_be_visible()
+    console.get_by_role("link", name="Todas", exact=True).click()
     expect(row(console, ended)).to_be_visible()
 
+    # a case is searched, and an id leads to its task
+    console.keyboard.press("/")
+    console.keyboard.type("filtro-2\n")
+    expect(row(console, waiting)).to_have_count(0)
+    expect(row(console, ended)).to_be_visible()
+    assert console.url.endswith("/tasks?case_id=filtro-2")
+    console.get_by_label("Buscar").fill(waiting)
+    console.keyboard.press("Enter")
+    expect(console.locator(".now")).to_contain_text("Agendada")
 
-def test_the_queues_and_the_workers_are_shown(console: Page) -> None:
+
+# ----------------------------------------------------------------------------------------------- overview
+
+
+def test_the_overview_shows_queues_workers_and_plots(console: Page, api: httpx.Client) -> None:
+    submit(api, args=["grafico-1"], kwargs={"user_message": "Bom dia"})
+
     queues = console.get_by_role("table").filter(has_text="Agendadas")
-    expect(queues.get_by_role("rowheader", name="triage")).to_be_visible()
+    expect(queues.get_by_role("rowheader", name=re.compile("^triage"))).to_be_visible()
     expect(console.get_by_role("listitem").filter(has=console.get_by_role("meter"))).to_have_count(1)
+    expect(console.get_by_role("img", name=re.compile(r"^Execução: p50 \d"))).to_be_visible()
+    expect(console.locator(".plot rect").first).to_be_attached()
 
 
-def test_a_session_that_has_ended_leads_back_to_the_login(console: Page, faults: list[str]) -> None:
-    console.context.clear_cookies()
-    console.get_by_role("button", name=re.compile("Falharam")).click()
+def test_a_queue_is_paused_and_resumed(console: Page, api: httpx.Client) -> None:
+    console.get_by_role("button", name="Pausar a fila embeddings").click()
+    expect(console.locator("tr[data-queue=embeddings]")).to_contain_text("pausada")
+    assert api.get("/api/queues").json()["queues"]["embeddings"]["paused"] is True
 
-    expect(console.get_by_role("heading", name="Entrar")).to_be_visible()
-    assert [fault for fault in faults if "401" not in fault] == []
-    faults.clear()
+    console.get_by_role("button", name="Retomar a fila embeddings").click()
+    expect(console.get_by_role("button", name="Pausar a fila embeddings")).to_be_visible()
+    assert api.get("/api/queues").json()["queues"]["embeddings"]["paused"] is False
+
+
+def test_a_report_is_requested_and_opened(console: Page) -> None:
+    go(console, "Relatórios")
+    console.get_by_role("button", name="Pedir o diário").click()
+
+    page = console.get_by_role("link", name=re.compile("^HTML")).first
+    page.wait_for()
+    with console.expect_popup() as opened:
+        page.click()
+    expect(opened.value.get_by_role("heading", name="Relatório diário")).to_be_visible()
+
+
+# --------------------------------------------------------------------------------------- keyboard, screens
+
+
+def test_the_keyboard_goes_everywhere(console: Page, api: httpx.Client) -> None:
+    task_id = submit(api, args=["teclado-1"], kwargs={"user_message": "Bati o carro e o seguro não paga."})
+    console.keyboard.press("g")
+    console.keyboard.press("t")
+    expect(console.get_by_role("heading", level=1, name="Tarefas")).to_be_focused()
+
+    row(console, task_id).get_by_role("link").focus()
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("heading", level=1, name="Triagem")).to_be_focused()
+
+    console.keyboard.press("?")
+    expect(console.get_by_role("dialog", name="Atalhos do teclado")).to_contain_text("Ir para a busca")
+    console.keyboard.press("Escape")
+    expect(console.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(console: Page, api: httpx.Client) -> None:
-    task_id = submit(api, args=["estreito-" + "x" * 100], kwargs={"user_message": "Meu vizinho invadiu meu terreno."})
+    case_id = "estreito-" + "x" * 100
+    task_id = submit(api, args=[case_id], kwargs={"user_message": "Meu vizinho invadiu meu terreno."})
     console.set_viewport_size({"width": 390, "height": 844})
-    expect(row(console, task_id)).to_contain_text("Concluída")
-    assert console.evaluate("document.documentElement.scrollWidth") == 390
 
-    # the panel lies over the page, and what is under it can't be reached
-    row(console, task_id).click()
-    expect(panel(console)).to_contain_text("Imobiliário")
-    assert console.evaluate("document.documentElement.scrollWidth") == 390
-    assert console.evaluate("document.querySelector('main').inert") is True
-    panel(console).get_by_role("button", name="Fechar").click()
-    assert console.evaluate("document.querySelector('main').inert") is False
+    for path in ("/", "/tasks", f"/tasks/{task_id}", "/batches", "/reports", "/submit"):
+        console.goto(path)
+        expect(console.get_by_role("heading", level=1)).to_be_visible()
+        console.get_by_text("Ao vivo").wait_for()
+        assert console.evaluate("document.documentElement.scrollWidth") == 390, path
+
+    console.get_by_role("button", name="Menu").click()
+    go(console, "Tarefas")
+    expect(console.get_by_role("navigation", name="Páginas")).to_be_hidden()
+
+
+def test_the_theme_is_chosen_and_kept(console: Page) -> None:
+    dark = "getComputedStyle(document.documentElement).colorScheme"
+    console.get_by_role("button", name="Tema: do sistema").click()
+    console.get_by_role("button", name="Tema: claro").click()
+    assert console.evaluate(dark) == "dark"
+    console.reload()
+    expect(console.get_by_role("button", name="Tema: escuro")).to_be_visible()
+    assert console.evaluate(dark) == "dark"
+
+
+# ------------------------------------------------------------------------------------ sessions and outages
+
+
+def test_a_session_that_has_ended_leads_to_the_login_and_back(console: Page, faults: list[str]) -> None:
+    console.context.clear_cookies()
+    console.get_by_role("link", name="Lotes").click()
+
+    expect(console.get_by_role("heading", name="Entrar")).to_be_visible()
+    assert console.url.endswith("/login?next=%2Fbatches")
+    assert [fault for fault in faults if "401" not in fault] == []
+    faults.clear()
 
 
 HIDE = """
@@ -227,6 +304,7 @@ HIDE = """
 
 def test_a_page_that_nobody_looks_at_lets_its_stream_go_and_catches_up(console: Page, api: httpx.Client) -> None:
     # given a page in the background
+    go(console, "Tarefas")
     console.evaluate(HIDE, True)
     expect(console.get_by_text("Em pausa")).to_be_visible()
 
@@ -245,6 +323,7 @@ def test_an_outage_of_the_gateway_is_told_and_survived(
     console: Page, service: RunningService, api: httpx.Client, faults: list[str]
 ) -> None:
     # when the gateway dies under an open console
+    go(console, "Tarefas")
     state = read_state(service.data_dir)
     assert state is not None
     os.kill(state.children["gateway"].pid, signal.SIGKILL)

@@ -81,12 +81,12 @@ def test_a_report_fits_the_paper(page: Page) -> None:
 
 @pytest.mark.parametrize("kind", ["daily", "weekly"])
 def test_the_service_writes_one(console: Page, api: httpx.Client, kind: str) -> None:
-    # given a report that was written, and the panel of its task
+    # given a report that was written, and the page of its task
     task_id = api.post("/api/reports", json={"kind": kind}).json()["task_id"]
     wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the report is written", 30)
-    console.goto(f"/#/tasks/{task_id}")
+    console.goto(f"/tasks/{task_id}")
 
-    # when its link is followed from the panel
+    # when its link is followed from there
     console.get_by_role("link", name="Abrir o relatório").click()
 
     # then the page is there, and nothing in it was refused by its own policy

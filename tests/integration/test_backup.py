@@ -291,8 +291,12 @@ def test_nothing_is_restored_where_it_would_do_harm(client: redis.Redis, setting
     manifest.write_text(json.dumps({**told, "format": 99, "version": "9.0"}))
     with pytest.raises(BackupFailed, match=r"Use Despacho 9\.0 or newer"):
         checked(folder, new)
-    manifest.write_text("{")
-    with pytest.raises(BackupFailed, match="can't be read"):
+    for broken in ("{", "[]", '{"format": 1, "parts": 3}', json.dumps({**told, "counts": {"task": "many"}})):
+        manifest.write_text(broken)
+        with pytest.raises(BackupFailed, match="can't be read"):
+            checked(folder, new)
+    manifest.write_text(json.dumps({**told, "counts": {"task": 11}}))
+    with pytest.raises(BackupFailed, match="its manifest says otherwise"):
         checked(folder, new)
     manifest.unlink()
     with pytest.raises(BackupFailed, match="no finished backup"):

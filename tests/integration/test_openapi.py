@@ -15,6 +15,7 @@ import pytest
 from starlette.routing import Mount, Route
 
 from gateway.app import create_app
+from gateway.console import PAGES
 from gateway.openapi.document import OPERATIONS
 from gateway.openapi.parts import Operation
 from gateway.problem_kinds import KINDS
@@ -24,7 +25,7 @@ from tasks.settings import Settings
 from tests.described import check, document, faults, resolved
 from tests.integration.conftest import Client, Gateway
 
-FOR_PEOPLE = {"/", "/login", "/docs", "/favicon.ico", "/ops/dramatiq/"}
+FOR_PEOPLE = {*PAGES, "/login", "/docs", "/favicon.ico", "/ops/dramatiq/"}
 """Pages and what belongs to them."""
 IDS = {
     "task_id": "no-such-task",
@@ -34,7 +35,7 @@ IDS = {
     "report_id": "no-such-report",
     "name": "no-such-kind",
 }
-WITH_SCOPE = [operation for operation in OPERATIONS if operation.scope is not None]
+WITH_SCOPE = [operation for operation in OPERATIONS if operation.scope]
 
 
 def test_every_route_is_described_and_nothing_else(settings: Settings) -> None:

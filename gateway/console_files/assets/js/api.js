@@ -54,3 +54,15 @@ export function toLogin() {
   const here = location.pathname + location.search + location.hash;
   location.assign(`/login?next=${encodeURIComponent(here)}`);
 }
+
+// Upload a document; the answer names it. Throws `Problem`.
+export async function upload(file, caseId) {
+  const body = new FormData();
+  if (caseId) body.set("case_id", caseId);
+  body.set("file", file);
+  const response = await answered("/api/documents", { method: "POST", headers: { Accept: "application/json" }, body });
+  const answer = await response.json().catch(() => null);
+  if (response.status === 401) toLogin();
+  if (!response.ok) throw new Problem(response.status, answer ?? {});
+  return answer;
+}

@@ -1,68 +1,55 @@
-// The console: puts the overview, the list, the panel and the form together and feeds them from one stream.
-//
-// The address says which task is open (`#/tasks/<id>`), so that a link to a task can be passed on.
+// The console: the frame around the pages, who is logged in, what the service can do, and the one live stream.
 
-import { call, callInSession } from "./api.js";
-import { atMostEvery, byId, perFrame } from "./elements.js";
+import { call } from "./api.js";
+import { byId, element } from "./elements.js";
+import { has, readFeatures } from "./features.js";
+import { startKeyboard, tellShortcuts } from "./keyboard.js";
 import { onLanguage, startLanguage, text } from "./language.js";
-import { LiveStream } from "./live-stream.js";
-import { Overview } from "./overview.js";
-import { forget, may, tenant } from "./session.js";
-import { TaskList } from "./task-list.js";
-import { TaskPanel } from "./task-panel.js";
-import { isFinal } from "./task-state.js";
-import { TaskStore } from "./task-store.js";
-import { TriageForm } from "./triage-form.js";
+import { onLiveState, startLive } from "./live.js";
+import * as batches from "./pages/batches.js";
+import * as deadLetters from "./pages/dead-letters.js";
+import * as overview from "./pages/overview.js";
+import * as reports from "./pages/reports.js";
+import * as schedules from "./pages/schedules.js";
+import * as submit from "./pages/submit.js";
+import * as task from "./pages/task.js";
+import * as tasks from "./pages/tasks.js";
+import { errorState, keepTimes } from "./parts.js";
+import { reopen, route, startRouter } from "./router.js";
+import { startSamples } from "./samples.js";
+import { may, readSession, tenant } from "./session.js";
+import { startTheme } from "./theme.js";
+import { startWatching } from "./watch.js";
 
-const OVERVIEW_EVERY_MS = 5_000;
-const OVERLAY = matchMedia("(max-width: 1100px)");
+// In the order of the navigation; `needs` are a scope and an operation without which a page is not there.
+const PAGES = [
+  { name: "overview", path: "/", key: "o", module: overview, needs: ["tasks:read"] },
+  { name: "tasks", path: "/tasks", key: "t", module: tasks, needs: ["tasks:read"] },
+  { name: "batches", path: "/batches", key: "b", module: batches, needs: ["tasks:read"] },
+  { name: "dead", path: "/dead-letters", key: "d", module: deadLetters, needs: ["ops:read", "GET /api/dead-letters"] },
+  { name: "schedules", path: "/schedules", key: "s", module: schedules, needs: ["ops:read", "GET /api/schedules"] },
+  { name: "reports", path: "/reports", key: "r", module: reports, needs: ["ops:read"] },
+  { name: "submit", path: "/submit", key: "n", module: submit, needs: ["tasks:write"] },
+];
 
-const store = new TaskStore(perFrame(() => list.render()));
-const list = new TaskList(store);
-const panel = new TaskPanel(() => showTask(null));
-const overview = new Overview((status) => quietly(store.filter(status)));
-const refreshList = atMostEvery(1_000, () => quietly(store.refresh()));
-const refreshOverview = atMostEvery(1_000, () => quietly(overview.refresh()));
-const own = new Map();
-const stream = new LiveStream("/api/events", { onEvent: hear, onState: tellState, isOver: sessionHolds });
-
-function hear(name, seq, data) {
-  if (store.apply(name, seq, data)) refreshList();
-  if (data.task_id === panel.id) panel.heardElsewhere(data.status);
-  if (name === "progress") return;
-  refreshOverview();
-  if (isFinal(data.status)) announce(data);
+function isThere({ needs: [scope, operation] }) {
+  return may(scope) && (operation === undefined || has(operation));
 }
 
-// Read aloud only how the reader's own tasks end.
-function announce({ task_id: id, status }) {
-  if (!own.has(id)) return;
-  byId("announcer").textContent = text("submit.ended", { case: own.get(id), status: text(`status.${status}`) });
-  own.delete(id);
+function pages() {
+  return PAGES.filter(isThere);
 }
 
-// An outage shows in the state of the stream; what failed in it is tried again with the next event or tick.
-async function quietly(reading) {
-  try {
-    return await reading;
-  } catch {
-    return null;
-  }
-}
+// ----------------------------------------------------------------------------------------------- the frame
 
-// The stream goes on from the first event of the newest task in the list: everything older is in the list already.
-async function start() {
-  await quietly(store.refresh());
-  const [newest] = store.visible;
-  const log = newest && (await quietly(callInSession("GET", `/api/tasks/${newest.task_id}/log`)));
-  stream.open(log?.events[0]?.id ?? null);
-}
+let shown = "";
 
-// Leads to the login where the session has ended; the tenant's stream itself is never over.
-async function sessionHolds() {
-  await callInSession("GET", "/api/tasks?limit=1");
-  refreshList();
-  return false;
+function drawLinks() {
+  const links = pages().map(({ name, path }) => {
+    const here = name === shown || (name === "tasks" && shown === "task");
+    return element("li", {}, element("a", { href: path, "aria-current": here ? "page" : null }, text(`nav.${name}`)));
+  });
+  byId("links").replaceChildren(...links);
 }
 
 function tellState(state) {
@@ -71,64 +58,74 @@ function tellState(state) {
   live.firstElementChild.textContent = text(`live.${state}`);
 }
 
-// --------------------------------------------------------------------------------------------- the panel
-
-function taskInAddress() {
-  return /^#\/tasks\/([0-9a-f-]{36})$/.exec(location.hash)?.[1] ?? null;
+function openMenu(open) {
+  byId("menu").setAttribute("aria-expanded", String(open));
+  document.body.classList.toggle("menu-open", open);
 }
 
-function showTask(id) {
-  if (id !== null) location.hash = `#/tasks/${id}`;
-  else history.pushState(null, "", location.pathname);
-  route();
+function startFrame() {
+  byId("tenant").textContent = tenant();
+  byId("tenant").hidden = false;
+  byId("dramatiq").hidden = !may("ops:write");
+  byId("logout").addEventListener("click", logOut);
+  byId("shortcuts").addEventListener("click", () => tellShortcuts(pages()));
+  byId("menu").addEventListener("click", () => openMenu(byId("menu").getAttribute("aria-expanded") !== "true"));
+  document.addEventListener("keydown", (event) => event.key === "Escape" && openMenu(false));
+  startKeyboard(pages);
 }
-
-function route() {
-  const id = taskInAddress();
-  if (id === panel.id) return;
-  const closed = panel.id;
-  if (id === null) panel.close();
-  else panel.open(id);
-  document.body.classList.toggle("panel-open", id !== null);
-  coverPage();
-  list.mark(id);
-  if (id === null) list.focus(closed);
-}
-
-// What lies under a panel that covers it can't be reached by the keyboard either.
-function coverPage() {
-  const covered = panel.id !== null && OVERLAY.matches;
-  for (const part of document.querySelectorAll(".bar, main, .side")) part.inert = covered;
-}
-
-// ----------------------------------------------------------------------------------------------- the bar
 
 async function logOut() {
-  await quietly(call("POST", "/api/session/end"));
-  forget();
+  await call("POST", "/api/session/end").catch(() => null);
   location.assign("/login");
 }
 
-function showRights() {
-  byId("tenant").textContent = tenant() ?? "";
-  byId("tenant").hidden = tenant() === null;
-  byId("dramatiq").hidden = !may("ops:write");
-  byId("submit").closest("section").hidden = !may("tasks:write");
+// ----------------------------------------------------------------------------------------------- the pages
+
+function told({ name, first }) {
+  shown = name;
+  openMenu(false);
+  drawLinks();
+  const title = text(name === "lost" ? "console.lost" : `nav.${name}`);
+  document.title = `${title} · Despacho`;
+  if (name === "lost") byId("page").append(element("h1", { tabindex: "-1" }, title));
+  if (!first) byId("announcer").textContent = title;
 }
 
-startLanguage(byId("language"));
-tellState("connecting");
-showRights();
-new TriageForm((taskId, caseId) => own.set(taskId, caseId));
-byId("logout").addEventListener("click", logOut);
-OVERLAY.addEventListener("change", coverPage);
-addEventListener("hashchange", route);
-addEventListener("popstate", route);
-onLanguage(() => {
-  tellState(byId("live").dataset.state);
-  list.render();
-});
-setInterval(() => document.hidden || refreshOverview(), OVERVIEW_EVERY_MS);
-refreshOverview();
+// Links from before pages had addresses of their own, as they stand in old messages: `/#/tasks/<id>`.
+function followOldLink() {
+  const found = /^#(\/tasks\/[0-9a-f-]{36})$/.exec(location.hash);
+  if (found) history.replaceState(null, "", found[1]);
+}
+
+function startPages() {
+  followOldLink();
+  for (const { name, path, module } of pages()) route(name, path, module.show);
+  if (may("tasks:read")) route("task", "/tasks/{id}", task.show);
+  startRouter(byId("page"), told);
+}
+
+async function start() {
+  startLanguage(byId("language"));
+  startTheme(byId("theme"));
+  try {
+    await Promise.all([readSession(), readFeatures()]);
+  } catch (problem) {
+    byId("page").append(errorState(problem, () => location.reload()));
+    return;
+  }
+  startFrame();
+  if (may("tasks:read")) {
+    startSamples();
+    startWatching();
+    startLive();
+  }
+  onLiveState(tellState);
+  startPages();
+  keepTimes();
+  onLanguage(() => {
+    tellState(byId("live").dataset.state);
+    reopen();
+  });
+}
+
 start();
-route();

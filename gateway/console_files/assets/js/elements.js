@@ -1,13 +1,13 @@
 // Makes elements. Texts are only ever set as text, so nothing that a client wrote can become markup.
 
-// `element("p", {class: "note", hidden: false}, "text", child, null)`; null children are left out.
+// `element("p", {class: "note", hidden: false}, "text", child, null)`; null, false and empty children are left out.
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) made.setAttribute(name, "");
     else if (value !== false && value != null) made.setAttribute(name, value);
   }
-  made.append(...children.flat(Infinity).filter((child) => child != null));
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false && child !== ""));
   return made;
 }
 

@@ -3,7 +3,6 @@
 import { call } from "./api.js";
 import { byId } from "./elements.js";
 import { onLanguage, startLanguage, text } from "./language.js";
-import { remember } from "./session.js";
 
 const form = byId("login");
 const field = byId("api-key");
@@ -31,7 +30,7 @@ function refuse(explain) {
 }
 
 async function logIn() {
-  remember(await call("POST", "/api/session", { api_key: field.value }));
+  await call("POST", "/api/session", { api_key: field.value });
   location.replace(destination());
 }
 

@@ -1,29 +1,18 @@
-// What the login told of the session, kept for the pages: the tenant and the scopes. It grants nothing; the cookie
-// does, and the service checks it. It only spares the reader buttons that would be refused.
+// Who is logged in: the tenant and the scopes, as the service tells them. They grant nothing; the cookie does, and the
+// service checks it. They only spare the reader what would be refused.
 
-const KEY = "despacho.session";
+import { callInSession } from "./api.js";
 
-export function remember({ tenant, scopes }) {
-  localStorage.setItem(KEY, JSON.stringify({ tenant, scopes }));
-}
+let identity = { tenant: null, scopes: [] };
 
-export function forget() {
-  localStorage.removeItem(KEY);
+export async function readSession() {
+  identity = await callInSession("GET", "/api/session");
 }
 
 export function tenant() {
-  return recalled()?.tenant ?? null;
+  return identity.tenant;
 }
 
-// Whether the session may do this, as far as is known; where nothing is known, the service decides.
 export function may(scope) {
-  return recalled()?.scopes.includes(scope) ?? true;
-}
-
-function recalled() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY));
-  } catch {
-    return null;
-  }
+  return identity.scopes.includes(scope);
 }

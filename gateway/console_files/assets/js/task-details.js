@@ -1,8 +1,10 @@
-// The blocks of the panel: record, error, history and result.
+// The blocks of a task's page: record, error, history, result, and why it does not run.
 
 import { element, json } from "./elements.js";
-import { duration, exactMoment, moment } from "./formats.js";
+import { duration, exactMoment, moment, number } from "./formats.js";
 import { nameOf, text } from "./language.js";
+import { when } from "./parts.js";
+import { isFinal } from "./task-state.js";
 import { triageBlock } from "./triage-result.js";
 
 export function recordBlock(task) {
@@ -31,7 +33,7 @@ function row([name, value]) {
 }
 
 function block(title, ...children) {
-  return element("section", {}, element("h3", {}, text(title)), children);
+  return element("section", {}, element("h2", {}, text(title)), children);
 }
 
 function code(words) {
@@ -39,7 +41,7 @@ function code(words) {
 }
 
 function time(iso) {
-  return iso && element("time", { datetime: iso, title: exactMoment(iso) }, moment(iso));
+  return iso && when(iso);
 }
 
 function attempts({ attempt, max_retries: retries }) {
@@ -47,7 +49,7 @@ function attempts({ attempt, max_retries: retries }) {
 }
 
 function taskLink(id) {
-  return element("a", { class: "code", href: `#/tasks/${id}` }, id);
+  return element("a", { class: "code", href: `/tasks/${id}` }, id);
 }
 
 function hasFields(value) {
@@ -72,8 +74,32 @@ export function errorBlock({ error, status }) {
 // What the task went through, oldest first.
 export function timelineBlock(events) {
   if (!events.length) return null;
-  const ordered = [...events].sort((a, b) => a.seq - b.seq);
-  return block("panel.log", element("ol", { class: "timeline" }, ordered.map(entry)));
+  const ordered = [...events].sort((a, b) => a.seq - b.seq).map(withDuration);
+  return block("panel.log", phasesBar(ordered), element("ol", { class: "timeline" }, ordered.map(entry)));
+}
+
+// How long each state lasted, as widths of one bar; the exact times stand in the list below it.
+function phasesBar(events) {
+  const until = isFinal(events.at(-1).status) ? Date.parse(events.at(-1).at) : Date.now();
+  const from = Date.parse(events[0].at);
+  const whole = Math.max(1, until - from);
+  const parts = events.map((event, place) => {
+    const end = place + 1 < events.length ? Date.parse(events[place + 1].at) : until;
+    return { status: event.status, ms: Math.max(0, end - Date.parse(event.at)) };
+  });
+  const drawn = parts.filter(({ ms }) => ms > 0).map(({ status, ms }) => {
+    const part = element("span", { "data-status": status, title: `${text(`status.${status}`)}: ${duration(ms)}` });
+    part.style.setProperty("flex-grow", String(ms / whole));
+    return part;
+  });
+  return drawn.length && element("div", { class: "phases", "aria-hidden": "true" }, drawn);
+}
+
+// The end of a run says how long the run took.
+function withDuration(event, place, events) {
+  const before = events[place - 1];
+  const endsRun = before?.name === "running" && event.name !== "running";
+  return endsRun ? { ...event, lasted: Date.parse(event.at) - Date.parse(before.at) } : event;
 }
 
 function entry(event) {
@@ -82,13 +108,14 @@ function entry(event) {
     "li",
     { "data-status": event.status },
     element("span", {}, name),
-    time(event.at),
+    element("time", { datetime: event.at, title: exactMoment(event.at) }, moment(event.at)),
     detailOf(event).map((words) => element("span", { class: "detail" }, words)),
   );
 }
 
-function detailOf({ name, attempt, error, eta }) {
+function detailOf({ name, attempt, error, eta, lasted }) {
   const words = [];
+  if (lasted != null) words.push(text("panel.lasted", { time: duration(lasted) }));
   if (name === "running") words.push(text("panel.attempt", { attempt }));
   if (error) words.push(error.message || error.type);
   if (eta) words.push(text("tasks.due", { at: moment(eta) }));
@@ -100,8 +127,9 @@ export function resultBlock(task, open) {
   if (task.status !== "succeeded") return null;
   if (task.result_url) return block("panel.result", link("result_large", task.result_url));
   if (task.result == null) return null;
+  const save = element("a", { href: `/api/tasks/${task.task_id}/result`, download: `${task.task_id}.json` }, text("panel.save"));
   const shown = task.result.area ? triageBlock(task.result, open) : [json(task.result), linksOf(task.result)];
-  return block("panel.result", shown);
+  return block("panel.result", shown, element("p", {}, save));
 }
 
 // What lies beside a result. Only paths of this service become links.
@@ -113,4 +141,26 @@ function linksOf({ results_url, embeddings_url, report_id }) {
 
 function link(name, url) {
   return element("p", {}, element("a", { href: url }, text(`panel.${name}`)));
+}
+
+// Where a waiting task stands, and what holds it back; the service's own sentences, which are English.
+export function explainBlock({ position, expected_start_at: expected, reasons }) {
+  const rows = [
+    ["position", position != null && number(position)],
+    ["expected", expected && when(expected)],
+  ];
+  const list = element("ul", { class: "reasons" }, reasons.map(reasonItem));
+  const standing = rows.filter(([, value]) => value).flatMap(row);
+  return block("panel.why", list, standing.length > 0 && element("dl", {}, standing));
+}
+
+function reasonItem({ reason, detail, evidence }) {
+  const shown = Object.entries(evidence).filter(([, value]) => value !== null && typeof value !== "object");
+  return element(
+    "li",
+    {},
+    element("p", {}, nameOf("reason", reason)),
+    element("p", { class: "note", lang: "en" }, detail),
+    shown.length > 0 && element("p", { class: "code" }, shown.map(([name, value]) => `${name}: ${value}`).join(" · ")),
+  );
 }

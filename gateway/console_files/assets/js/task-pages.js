@@ -1,29 +1,35 @@
 // Reads the list from the API, a page at a time, newest first.
 //
-// Without a status the list shows what clients queue: a batch is one row, and its thousands of cases would bury
-// everything else. So the newest tasks of each type are read and merged. With a status it shows every task that has
-// it, cases of batches too, because there the reader looks for something.
+// Unless the filter names something, the list shows what clients queue: a batch is one row, and its thousands of cases
+// would bury everything else. So the newest tasks of each type are read and merged. With a filter every task that
+// matches is shown, cases of batches too, because there the reader looks for something.
 
 import { callInSession } from "./api.js";
 
 export const PAGE = 50;
 let types = null;
 
-// The names of the task types that clients can queue.
-async function clientTypes() {
-  types ??= (await callInSession("GET", "/api/task-types")).task_types.map((type) => type.task_name);
+// The task types that clients can queue, as the API tells them.
+export async function taskTypes() {
+  types ??= (await callInSession("GET", "/api/task-types")).task_types;
   return types;
 }
 
-// Whether the list without a status shows tasks of this type. Unknown until the first page was read.
+// Whether the list without a filter shows tasks of this type. Unknown until the first page was read.
 export function isShown(taskName) {
-  return types?.includes(taskName) ?? false;
+  return types?.some((type) => type.task_name === taskName) ?? false;
 }
 
 export class TaskPages {
-  constructor(status) {
-    this.status = status;
+  // `filter` has the parameters of `GET /api/tasks`.
+  constructor(filter) {
+    this.filter = filter;
     this.cursors = new Map();
+  }
+
+  get mergesTypes() {
+    const { status, task_name: name, case_id: caseId, parent_id: parentId } = this.filter;
+    return !status && !name && !caseId && !parentId;
   }
 
   get hasOlder() {
@@ -31,8 +37,8 @@ export class TaskPages {
   }
 
   async newest() {
-    const filters = this.status === null ? await clientTypes() : [null];
-    return this.read(filters.map((type) => [type, null]));
+    const names = (await taskTypes()).map((type) => type.task_name);
+    return this.read((this.mergesTypes ? names : [null]).map((type) => [type, null]));
   }
 
   async older() {
@@ -45,8 +51,7 @@ export class TaskPages {
   }
 
   async page(type, cursor) {
-    const query = new URLSearchParams({ limit: PAGE });
-    if (this.status !== null) query.set("status", this.status);
+    const query = new URLSearchParams({ ...this.filter, limit: PAGE });
     if (type !== null) query.set("task_name", type);
     if (cursor !== null) query.set("cursor", cursor);
     const page = await callInSession("GET", `/api/tasks?${query}`);

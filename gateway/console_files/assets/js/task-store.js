@@ -1,32 +1,22 @@
-// The tasks of the list, newest first: pages of the API, carried on by the tenant's stream.
+// The tasks of a list, newest first: pages of the API, carried on by the tenant's stream.
 
 import { isShown, PAGE, TaskPages } from "./task-pages.js";
-import { after, fromEvent } from "./task-state.js";
+import { after } from "./task-state.js";
 
 export class TaskStore {
-  // `onChange` is called after every change.
-  constructor(onChange) {
+  // `filter` has the parameters of `GET /api/tasks`; `onChange` is called after every change.
+  constructor(filter, onChange) {
+    this.filter = filter;
     this.onChange = onChange;
-    this.start(null);
-  }
-
-  start(status) {
-    this.status = status;
-    this.pages = new TaskPages(status);
+    this.pages = new TaskPages(filter);
     this.tasks = new Map();
     this.shown = PAGE;
     this.loaded = false;
   }
 
-  // Show only tasks of this status; null shows all that clients queued.
-  async filter(status) {
-    this.start(status);
-    this.onChange();
-    await this.refresh();
-  }
-
   get visible() {
-    const wanted = [...this.tasks.values()].filter((task) => this.status === null || task.status === this.status);
+    const { status } = this.filter;
+    const wanted = [...this.tasks.values()].filter((task) => !status || task.status === status);
     return wanted.sort(newestFirst).slice(0, this.shown);
   }
 
@@ -50,9 +40,8 @@ export class TaskStore {
 
   async take(read) {
     const asked = performance.now();
-    const pages = this.pages;
-    const records = await read(pages);
-    if (pages === this.pages) records.forEach((record) => this.merge(record, asked));
+    const records = await read(this.pages);
+    records.forEach((record) => this.merge(record, asked));
   }
 
   // A record that was asked for before the last event came may be older than that.
@@ -62,19 +51,20 @@ export class TaskStore {
     this.tasks.set(record.task_id, task);
   }
 
-  // Carry a task on; returns whether it was new to the list.
+  // Carry a task on. Returns whether the list may lack a task now, so that it should be read again.
   apply(name, seq, data) {
     const known = this.tasks.get(data.task_id);
-    if (!known && !this.wants(data)) return false;
-    const task = after(known ?? fromEvent(data), name, seq, data);
-    this.tasks.set(data.task_id, { ...task, touched: performance.now() });
-    if (!known) this.forgetOldest();
+    if (!known) return name !== "progress" && this.mayWant(data);
+    this.tasks.set(data.task_id, { ...after(known, name, seq, data), touched: performance.now() });
     this.onChange();
-    return !known;
+    return false;
   }
 
-  wants(data) {
-    return this.status === null ? isShown(data.task_name) : this.status === data.status;
+  mayWant({ task_name: name, status, case_id: caseId }) {
+    const wanted = this.filter;
+    if (this.pages.mergesTypes) return isShown(name);
+    const differs = (asked, has) => asked !== undefined && asked !== has;
+    return !differs(wanted.status, status) && !differs(wanted.task_name, name) && !differs(wanted.case_id, caseId);
   }
 
   forgetOldest() {

@@ -40,7 +40,7 @@ function list(items, kind) {
 }
 
 function part(title, content) {
-  return content ? [element("h4", {}, text(title)), content] : [];
+  return content ? [element("h3", {}, text(title)), content] : [];
 }
 
 function whole(result, open) {

@@ -1,27 +1,30 @@
-// The live list: one row per task, changed in place, so that a bar moves and the focus stays where it is.
+// The live rows of tasks, changed in place, so that a bar moves and the focus stays where it is.
 
-import { byId, element } from "./elements.js";
-import { duration, exactMoment, moment, percent } from "./formats.js";
+import { element } from "./elements.js";
+import { duration, exactMoment, moment, percent, relative } from "./formats.js";
 import { nameOf, text } from "./language.js";
 import { urgency } from "./triage-result.js";
 
 const FRESH_MS = 10_000;
+const COLUMNS = ["status", "task", "priority", "progress", "wait", "run", "created"];
+const FIGURES = new Set(["wait", "run", "created"]);
 
-export class TaskList {
-  constructor(store) {
-    this.store = store;
+export class TaskRows {
+  constructor() {
     this.rows = new Map();
-    this.body = byId("task-rows");
-    this.openId = null;
+    this.body = element("tbody");
+    const heads = COLUMNS.map((name) =>
+      element("th", { scope: "col", class: FIGURES.has(name) ? "number" : null }, text(`tasks.${name}`)),
+    );
+    const caption = element("caption", { class: "unseen" }, text("tasks.title"));
+    this.element = element("table", { class: "tasks" }, caption, element("thead", {}, element("tr", {}, heads)), this.body);
     this.body.addEventListener("click", (event) => follow(event));
-    byId("older").addEventListener("click", () => store.older());
   }
 
-  render() {
-    const tasks = this.store.visible;
+  render(tasks) {
+    this.element.hidden = tasks.length === 0;
     this.dropOthers(tasks);
     tasks.forEach((task, place) => this.place(this.row(task), place));
-    this.renderEdges(tasks);
   }
 
   dropOthers(tasks) {
@@ -35,8 +38,8 @@ export class TaskList {
 
   row(task) {
     const row = this.rows.get(task.task_id) ?? this.newRow(task);
-    row.classList.toggle("open", task.task_id === this.openId);
-    fillRow(row, task);
+    if (row.task !== task) fillRow(row, task);
+    row.task = task;
     return row;
   }
 
@@ -45,12 +48,12 @@ export class TaskList {
     const row = element("tr", { class: fresh ? "new" : null, "data-task": id });
     row.append(
       element("td", {}, element("span", { class: "status" })),
-      element("td", {}, element("a", { href: `#/tasks/${id}` }), element("span", { class: "case" })),
+      element("td", {}, element("a", { href: `/tasks/${id}` }), element("span", { class: "case" })),
       element("td"),
       element("td"),
       element("td", { class: "number" }),
       element("td", { class: "number" }),
-      element("td", { class: "number" }, element("time")),
+      element("td", { class: "number" }, element("time", { "data-relative": true })),
     );
     this.rows.set(id, row);
     return row;
@@ -60,33 +63,12 @@ export class TaskList {
     const there = this.body.children[place];
     if (there !== row) this.body.insertBefore(row, there ?? null);
   }
-
-  renderEdges(tasks) {
-    const { status, loaded, hasOlder } = this.store;
-    const empty = byId("no-tasks");
-    empty.hidden = tasks.length > 0 || !loaded;
-    empty.textContent = text(status === null ? "tasks.none" : "tasks.none_filtered");
-    byId("older").hidden = !hasOlder;
-    byId("filtered").textContent = text(status === null ? "tasks.unfiltered" : "tasks.filtered", {
-      status: text(`statuses.${status}`),
-    });
-  }
-
-  // Mark the row whose task the panel shows.
-  mark(id) {
-    this.openId = id;
-    this.render();
-  }
-
-  focus(id) {
-    this.rows.get(id)?.querySelector("a").focus();
-  }
 }
 
-// A click anywhere on a row follows its link.
+// A click anywhere on a row follows its link, unless words are being marked.
 function follow(event) {
   const row = event.target.closest("tr");
-  if (row && !event.target.closest("a")) row.querySelector("a").click();
+  if (row && !event.target.closest("a") && getSelection().isCollapsed) row.querySelector("a").click();
 }
 
 function fillRow(row, task) {
@@ -103,10 +85,10 @@ function fillRow(row, task) {
   fillTime(created.firstChild, task.created_at);
 }
 
-function fillTime(element, iso) {
-  element.dateTime = iso;
-  element.title = exactMoment(iso);
-  element.textContent = moment(iso);
+function fillTime(time, iso) {
+  time.dateTime = iso;
+  time.title = exactMoment(iso);
+  time.textContent = relative(iso);
 }
 
 function fillProgress(cell, task) {

@@ -1,0 +1,61 @@
+// What runs by the clock: when it ran last and will run next; it can be run now, paused and resumed.
+
+import { callInSession } from "../api.js";
+import { element } from "../elements.js";
+import { nameOf, text } from "../language.js";
+import { badge, card, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, toast, waitState, when, whileSeen } from "../parts.js";
+import { may } from "../session.js";
+
+const READ_EVERY_MS = 15_000;
+
+export function show({ root, signal }) {
+  const place = element("div", {}, waitState());
+  root.append(pageHead(text("nav.schedules")), place);
+  const read = async () => {
+    try {
+      const { schedules } = await callInSession("GET", "/api/schedules");
+      if (!signal.aborted) keepFocus(place, () => place.replaceChildren(content(schedules, read)));
+    } catch (problem) {
+      place.replaceChildren(errorState(problem, read));
+    }
+  };
+  whileSeen(READ_EVERY_MS, read, signal);
+}
+
+function content(schedules, again) {
+  if (!schedules.length) return emptyState(text("schedules.none"));
+  const columns = [
+    { name: text("schedules.name") },
+    { name: text("schedules.cron") },
+    { name: text("schedules.next"), kind: "number" },
+    { name: text("schedules.last"), kind: "number" },
+    { name: text("part.actions"), kind: "do" },
+  ];
+  const rows = schedules.map((schedule) => row(columns, cells(schedule, again), { "data-schedule": schedule.name }));
+  return card(text("nav.schedules"), schedules[0].time_zone, table(text("nav.schedules"), columns, rows));
+}
+
+function cells(schedule, again) {
+  const { name, task_name: task, cron, next_at: next, last_at: last, last_task_id: id, last_status: status, paused } = schedule;
+  const lastRun = status && (id ? element("a", { href: `/tasks/${id}` }, statusMark(status)) : statusMark(status));
+  return [
+    element("div", { class: "stacked" }, element("span", {}, name), element("span", { class: "note" }, nameOf("task", task))),
+    element("span", { class: "code" }, cron),
+    paused ? badge("warn", text("schedules.paused")) : when(next),
+    element("div", { class: "stacked" }, when(last), lastRun),
+    element("div", { class: "actions" }, may("ops:write") && actions(name, paused, again)),
+  ];
+}
+
+function actions(name, paused, again) {
+  const ask = (verb) => async () => {
+    await callInSession("POST", `/api/schedules/${encodeURIComponent(name)}/${verb}`);
+    if (verb === "run") toast(text("schedules.started", { name }));
+    await again();
+  };
+  const turn = paused ? "resume" : "pause";
+  return [
+    doButton(text("schedules.run"), { class: "small", id: `run-${name}`, "aria-label": `${text("schedules.run")}: ${name}` }, ask("run")),
+    doButton(text(`part.${turn}`), { class: "small quiet", id: `turn-${name}`, "aria-label": `${text(`part.${turn}`)}: ${name}` }, ask(turn)),
+  ];
+}

@@ -1,0 +1,88 @@
+"""The routes of dead letters, for those who run the service: `ops:read` sees those of every tenant, `ops:write`
+replays and discards them. What a client sent is never among it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.auth import by, needs
+from gateway.conditions import seen_by
+from gateway.json import Json
+from gateway.requests import ReplayRequest, known_query, query_number, query_time_ms, read
+from gateway.services import services
+from gateway.tasks import SOON, links
+from tasks.api_keys import Identity
+from tasks.clock import to_ms
+from tasks.dead_letters import DeadFilter, as_dead_letter
+from tasks.lifecycle import State
+
+PAGE = 50
+PAGE_AT_MOST = 200
+_WISHES = ("queue", "task_name", "error_type", "fingerprint")
+_TIMES = ("created_after", "created_before")
+
+
+@needs("ops:read")
+async def page(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    known_query(request, {*_WISHES, *_TIMES, "limit", "cursor"})
+    known, wanted = services(request), await _filter(request)
+    wanted = replace(wanted, limit=query_number(request, "limit", PAGE, PAGE_AT_MOST))
+    listed, cursor = wanted.listed, request.query_params.get("cursor")
+    if cursor is not None:
+        wanted = wanted.before(await known.cursors.read(listed, cursor))
+    found = await known.dead_letters.page(wanted)
+    following = None if found.next_seq is None else await known.cursors.make(listed, found.next_seq)
+    shown = [as_dead_letter(task) | {"links": links(task.task_id)} for task in found.tasks]
+    return Json({"dead_letters": shown, "next_cursor": following})
+
+
+@needs("ops:read")
+async def groups(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    known_query(request, {*_WISHES, *_TIMES})
+    found, is_all = await services(request).dead_letters.groups(await _filter(request))
+    return Json({"groups": [group.as_json() for group in found], "is_all": is_all})
+
+
+async def _filter(request: Request) -> DeadFilter:
+    wishes: dict[str, Any] = {name: request.query_params.get(name) for name in _WISHES}
+    times = {f"{name}_ms": query_time_ms(request, name) for name in _TIMES}
+    return await services(request).dead_letters.filter(**wishes, **times)
+
+
+@needs("ops:write")
+async def replay(request: Request, identity: Identity) -> Response:
+    task_id = request.path_params["task_id"]
+    await services(request).dead_letters.replay(task_id, seen_by(request), by(request, identity))
+    body = {"task_id": task_id, "status": State.QUEUED, "links": links(task_id)}
+    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON})
+
+
+@needs("ops:write")
+async def replay_all(request: Request, identity: Identity) -> Response:
+    """One note in the trail for each, so that the history of a task is whole."""
+    wanted = (await read(request, ReplayRequest)).model_dump()
+    times = {f"{name}_ms": None if wanted[name] is None else to_ms(wanted[name]) for name in _TIMES}
+    letters = services(request).dead_letters
+    chosen = await letters.filter(**{name: wanted[name] for name in _WISHES}, **times)
+    return Json({"replayed": await letters.replay_all(chosen, by(request, identity))})
+
+
+@needs("ops:write")
+async def discard(request: Request, identity: Identity) -> Response:
+    task_id = request.path_params["task_id"]
+    await services(request).dead_letters.discard(task_id, seen_by(request), by(request, identity))
+    return Response(status_code=204)
+
+
+ROUTES = [
+    Route("/api/dead-letters", page, methods=["GET"]),
+    Route("/api/dead-letters/groups", groups, methods=["GET"]),
+    Route("/api/dead-letters/replay", replay_all, methods=["POST"]),
+    Route("/api/dead-letters/{task_id}/replay", replay, methods=["POST"]),
+    Route("/api/dead-letters/{task_id}", discard, methods=["DELETE"]),
+]

@@ -1,0 +1,122 @@
+"""Dead letters: list, group, replay, discard."""
+
+from __future__ import annotations
+
+from gateway import answers
+from gateway.openapi import examples
+from gateway.openapi.parts import (
+    CURSOR,
+    IF_MATCH,
+    TASK_ID,
+    TIME,
+    Answer,
+    Body,
+    Example,
+    Link,
+    Operation,
+    Parameter,
+    limit,
+    task_links,
+    text,
+)
+from gateway.problem_kinds import CONFLICT, INVALID_INPUT, NOT_FOUND, ON_HOLD, PRECONDITION_FAILED
+from gateway.requests import ReplayRequest
+
+TAG = "Dead letters"
+_FILTERS = (
+    Parameter("queue", "query", "Only those of this queue.", text(), "triage"),
+    Parameter("task_name", "query", "Only those of this type.", text(), "triage.process_async"),
+    Parameter("error_type", "query", "Only those that failed of this.", text(), "ProviderFailed"),
+    Parameter("fingerprint", "query", "Only those of this group.", text(), examples.FINGERPRINT),
+    Parameter("created_after", "query", "Only those made then or later.", TIME, "2026-11-23T12:00:00Z"),
+    Parameter("created_before", "query", "Only those made before.", TIME, "2026-11-24T12:00:00Z"),
+)
+_EACH = {
+    name: Link(name, {"task_id": "$response.body#/dead_letters/0/task_id"})
+    for name in ("getTask", "replayDeadLetter", "discardDeadLetter")
+}
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/api/dead-letters",
+        operation_id="listDeadLetters",
+        tag=TAG,
+        summary="List dead letters of all tenants, newest first",
+        scope="ops:read",
+        parameters=(*_FILTERS, limit(50, 200), CURSOR),
+        answers=(
+            Answer(
+                200,
+                "A page.",
+                answers.DeadLetterPage,
+                links={**_EACH, "nextPage": Link("listDeadLetters", {"cursor": "$response.body#/next_cursor"})},
+                example={"dead_letters": [examples.DEAD_LETTER], "next_cursor": None},
+            ),
+        ),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/dead-letters/groups",
+        operation_id="groupDeadLetters",
+        tag=TAG,
+        summary="Group dead letters by what went wrong",
+        description="A fingerprint stands for the task type, the type of the error and the place in the code.",
+        scope="ops:read",
+        parameters=_FILTERS,
+        answers=(
+            Answer(
+                200,
+                "The groups, the largest first.",
+                answers.DeadLetterGroups,
+                example={"groups": [examples.DEAD_LETTER_GROUP], "is_all": True},
+            ),
+        ),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="POST",
+        path="/api/dead-letters/replay",
+        operation_id="replayDeadLetters",
+        tag=TAG,
+        summary="Replay all dead letters that fit",
+        description="Each runs again under its own id, with a fresh set of attempts.",
+        scope="ops:write",
+        body=Body(ReplayRequest, (Example("One group", {"fingerprint": examples.FINGERPRINT}),)),
+        answers=(Answer(200, "They are queued.", answers.Replayed, example={"replayed": 17}),),
+        problems=(INVALID_INPUT,),
+    ),
+    Operation(
+        method="POST",
+        path="/api/dead-letters/{task_id}/replay",
+        operation_id="replayDeadLetter",
+        tag=TAG,
+        summary="Replay a dead letter",
+        scope="ops:write",
+        parameters=(TASK_ID, IF_MATCH),
+        answers=(
+            Answer(
+                202,
+                "It is queued.",
+                answers.Accepted,
+                headers=("Location", "Retry-After"),
+                links=task_links(),
+                example=examples.ACCEPTED,
+            ),
+        ),
+        problems=(NOT_FOUND, CONFLICT, PRECONDITION_FAILED),
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/dead-letters/{task_id}",
+        operation_id="discardDeadLetter",
+        tag=TAG,
+        summary="Discard a dead letter",
+        description="The task is forgotten, with everything that it left.",
+        scope="ops:write",
+        parameters=(TASK_ID, IF_MATCH),
+        answers=(Answer(204, "It is gone."),),
+        problems=(NOT_FOUND, CONFLICT, PRECONDITION_FAILED, ON_HOLD),
+    ),
+)

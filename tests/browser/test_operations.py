@@ -1,0 +1,46 @@
+"""What somebody on duty does in the console: deal with what failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.browser.story import expect, go, row, submit_failing
+from tests.conftest import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_group_of_dead_letters_is_replayed_and_one_is_discarded(console: Page, api: httpx.Client) -> None:
+    # given tasks that failed for the same reason
+    failed = [submit_failing(api, f"morta-{number}") for number in range(3)]
+    wait_until(
+        lambda: all(api.get(f"/api/tasks/{task_id}").json()["status"] == "failed" for task_id in failed),
+        "all have failed",
+    )
+
+    # when one is discarded
+    go(console, "Cartas mortas")
+    row(console, failed[0]).get_by_role("button", name="Descartar").click()
+    console.get_by_role("dialog").get_by_role("button", name="Descartar").click()
+    expect(row(console, failed[0])).to_have_count(0)
+    left = [letter["task_id"] for letter in api.get("/api/dead-letters").json()["dead_letters"]]
+    assert failed[0] not in left
+    assert set(failed[1:]) <= set(left)
+
+    # and the group is replayed, then each of the others runs once more
+    group = console.locator("tr[data-fingerprint]").filter(has_text="TimeLimitExceeded").first
+    group.get_by_role("button", name="Executar o grupo de novo").click()
+    console.get_by_role("dialog").get_by_role("button", name="Executar de novo").click()
+    expect(console.locator(".toast")).to_contain_text("De volta à fila")
+
+    def times_queued(task_id: str) -> int:
+        events = api.get(f"/api/tasks/{task_id}/log").json()["events"]
+        return sum(event["event"] == "queued" for event in events)
+
+    wait_until(lambda: all(times_queued(task_id) == 2 for task_id in failed[1:]), "the group was replayed")
