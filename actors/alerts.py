@@ -65,6 +65,11 @@ class Watch:
     # ---------------------------------------------------------------------------------------------- telling
 
     def _tell(self, *, has_workers: bool) -> None:
+        with self._book.telling() as is_ours:
+            if is_ours:
+                self._tell_all(has_workers=has_workers)
+
+    def _tell_all(self, *, has_workers: bool) -> None:
         for notice_id, untold in self._book.untold().items():
             notice = notice_of(notice_id, untold.alert)
             if has_workers:

@@ -52,6 +52,7 @@ class DeadLetter(TypedDict):
     error_type: str
     message: str
     retryable: bool
+    etag: str
     links: dict[str, str]
 
 

@@ -149,6 +149,7 @@ class DeadLetter(Answer):
     error_type: str
     message: str
     retryable: bool
+    etag: str = Field(description="For `If-Match`: an operator may not read the record of another tenant.")
     links: dict[str, str]
 
 

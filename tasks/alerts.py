@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ SHOWN_MS = 24 * 3_600_000
 LABELS_AT_MOST = 50
 """Alerts of one rule: the worst of them."""
 HISTORY_AT_MOST = 10_000
+TELLING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,20 @@ class AlertBook:
     def note_evaluated(self, now: int) -> None:
         with redis_faults():
             self._client.set(self._keys.of("alerts_at"), now, ex=8 * 86_400)
+
+    @contextmanager
+    def telling(self) -> Iterator[bool]:
+        """False where somebody else tells what is to be told, at whichever slot. It lasts a minute at most: who is
+        slower than that may be told over, under the same notice ids."""
+        lock = self._client.lock(self._keys.of("alert_telling"), timeout=TELLING_S, blocking=False)
+        with redis_faults():
+            is_ours = bool(lock.acquire())
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                with suppress(redis.exceptions.LockError), redis_faults():
+                    lock.release()
 
     def untold(self) -> dict[str, Untold]:
         """What is still to be told, by the notice's id."""

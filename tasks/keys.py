@@ -122,6 +122,7 @@ KEYS: tuple[Key, ...] = (
     Key("alert_history", "alert_history", "stream", "alerts", "TTL: 400 days; about 10,000 entries"),
     Key("alert_notices", "alert_notices", "hash", "alerts", "TTL: a day; 1,000 fields that are still to be told"),
     Key("alert_slot", "alert_slot:{slot}", "string", "alerts", "TTL: two slots"),
+    Key("alert_telling", "alert_telling", "string", "alerts", "TTL: a minute; names who tells"),
     Key("alerts_at", "alerts_at", "string", "alerts", "TTL: 8 days"),
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),

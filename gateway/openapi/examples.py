@@ -118,6 +118,7 @@ DEAD_LETTER: dict[str, Any] = {
     "error_type": "ProviderFailed",
     "message": "http 500",
     "retryable": False,
+    "etag": '"7204329472516096-4"',
     "links": LINKS,
 }
 DEAD_LETTER_GROUP = {

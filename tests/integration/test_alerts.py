@@ -22,7 +22,7 @@ from tasks.settings import Settings
 from tests import receiver as replies
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
-from tests.receiver import Receiver
+from tests.receiver import Handler, Receiver
 
 KEYS = Keys("despacho")
 RULES = """
@@ -181,3 +181,19 @@ def test_a_backup_that_failed_fires_until_one_succeeds(
     assert states() == {"backup": "firing"}
     back_up(client, settings, tmp_path / "store", 1)
     assert states() == {"backup": "resolved"}
+
+
+def test_a_slow_delivery_is_not_made_again_by_who_evaluates_meanwhile(
+    client: redis.Redis, settings: Settings, receiver: Receiver
+) -> None:
+    def slow(handler: Handler) -> None:
+        evaluate(watch(client, settings), client)
+        handler.send(200)
+
+    receiver.replies = [slow]
+
+    evaluate(watch(client, settings), client)
+
+    assert len(receiver.received) == 1
+    assert client.hlen(KEYS.of("alert_notices")) == 0
+    assert not client.exists(KEYS.of("alert_telling"))

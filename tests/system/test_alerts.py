@@ -68,7 +68,7 @@ def test_an_alert_fires_and_resolves_once_each(
             return process
 
         worker = started("worker")
-        wait_until(lambda: client.zcard("despacho:mq:__heartbeats__"), "the worker beats", 60)
+        wait_until(lambda: client.zcard("despacho:mq:__heartbeats__"), "the worker beats", 150)
         for _ in range(2):
             started("scheduler")
         wait_until(lambda: client.get("despacho:alerts_at"), "the rules are evaluated", 60)
@@ -78,7 +78,7 @@ def test_an_alert_fires_and_resolves_once_each(
         wait_until(lambda: states(receiver) == ["FIRING"], "somebody is told that no worker is left", 30)
 
         started("worker")
-        wait_until(lambda: states(receiver) == ["FIRING", "RESOLVED"], "and that one is back", 60)
+        wait_until(lambda: states(receiver) == ["FIRING", "RESOLVED"], "and that one is back", 150)
         seen = int(client.get("despacho:alerts_at") or 0)  # type: ignore[arg-type]
         later = seen + 3_000
         wait_until(lambda: int(client.get("despacho:alerts_at") or 0) > later, "more slots are evaluated", 30)  # type: ignore
