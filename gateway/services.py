@@ -14,6 +14,7 @@ from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
+from tasks.breakers import Breakers
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
@@ -38,6 +39,7 @@ class Services:
     tokens: TokenVerifier | None
     limits: RateLimits
     reports: ReportShelf
+    breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
@@ -77,6 +79,7 @@ class Services:
             tokens=TokenVerifier.of(settings),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),
