@@ -68,6 +68,7 @@ class DeadLetter(TypedDict):
     error_type: str
     message: str
     retryable: bool
+    etag: str
     links: dict[str, str]
 
 

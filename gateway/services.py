@@ -14,6 +14,7 @@ from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
+from tasks.breakers import Breakers
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
@@ -40,6 +41,7 @@ class Services:
     limits: RateLimits
     reports: ReportShelf
     schedules: Schedules
+    breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
@@ -80,6 +82,7 @@ class Services:
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             schedules=Schedules(tasks, settings),
+            breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),

@@ -118,6 +118,7 @@ DEAD_LETTER: dict[str, Any] = {
     "error_type": "ProviderFailed",
     "message": "http 500",
     "retryable": False,
+    "etag": '"7204329472516096-4"',
     "links": LINKS,
 }
 DEAD_LETTER_GROUP = {
@@ -308,6 +309,14 @@ WORKER = {
     "threads": 8,
     "busy": 3,
     "last_seen": "2026-11-23T12:00:00.123Z",
+}
+BREAKER = {
+    "name": "llm",
+    "state": "open",
+    "failures": 5,
+    "opened_at": "2026-11-23T12:00:00.123Z",
+    "until": "2026-11-23T12:00:30.123Z",
+    "last_error": "ProviderFailed",
 }
 STATUSES = {
     "scheduled": 0,
