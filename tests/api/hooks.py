@@ -19,6 +19,7 @@ BEYOND_SCHEMAS = (
     "faults, too many to list",
     "callback_url: ",
     "default_url: ",
+    "name a queue, task_name, error_type",
 )
 """Parts of the details of problems."""
 CANCELLED = "The resource was deleted with `DELETE /api/tasks/"
