@@ -20,6 +20,7 @@ from actors.spending import Spending
 from middleware.run import current_run
 from tasks.analyses import Analyses
 from tasks.blobs import FolderBlobs
+from tasks.breakers import BREAKERS_AT_MOST, WorkersBreaker
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
 from tasks.reports import ReportBook
@@ -30,8 +31,12 @@ from tasks.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from actors.alerts import Watch
+    from actors.engines.http.breaker import Breaker
     from actors.engines.http.courier import Courier
     from actors.engines.http.exchange import Exchange
+
+PROBE_SPARE_S = 5.0
+"""How much longer than its time limit a probe may take before it is taken for lost."""
 
 
 class Engines:
@@ -102,12 +107,16 @@ class Engines:
         chosen = {name: getattr(settings, f"{kind}_{name}") for name in ("url", "model", "key", "timeout_s")}
         if chosen["url"] is None or chosen["model"] is None:
             return None
-        from actors.engines.http.breaker import ProcessBreaker
         from actors.engines.http.exchange import Exchange, Provider
 
         provider = Provider(**chosen, prefix=f"{PREFIX}{kind.upper()}_")
-        breaker = ProcessBreaker(settings.breaker_failures, settings.breaker_cooldown_s)
-        return Exchange(provider, breaker, self._meter)
+        return Exchange(provider, self.breaker(kind, provider.timeout_s), self._meter)
+
+    def breaker(self, name: str, longest_s: float) -> Breaker:  # noqa: ARG002
+        """The breaker of a dependency, whose calls take `longest_s` at most."""
+        from actors.engines.http.breaker import ProcessBreaker
+
+        return ProcessBreaker(self.settings.breaker_failures, self.settings.breaker_cooldown_s)
 
     @cached_property
     def documents(self) -> DocumentEngine:
@@ -141,6 +150,7 @@ class Toolbox(Engines):
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
         self.analyses = Analyses(ledger.client, settings, self.cases, self.blobs)
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
+        self._breakers_of_hosts: dict[str, Breaker] = {}
         self.reports = ReportBook(ledger.client, settings)
         self.webhook_doors = Doors(max(1, settings.threads // 2), settings.webhook_timeout_s)
 
@@ -150,6 +160,25 @@ class Toolbox(Engines):
         from actors.engines.http.courier import Courier
 
         return Courier(self.settings.webhook_allowed_hosts)
+
+    def breaker(self, name: str, longest_s: float) -> Breaker:
+        """Shared with all other worker processes."""
+        from actors.engines.http.breaker import SharedBreaker
+
+        settings = self.settings
+        cooldown_ms, lease_ms = round(1_000 * settings.breaker_cooldown_s), round(1_000 * (longest_s + PROBE_SPARE_S))
+        return SharedBreaker(WorkersBreaker(self.ledger, name, settings.breaker_failures, cooldown_ms, lease_ms))
+
+    def breaker_of_host(self, tenant: str, host: str) -> Breaker:
+        """The breaker of a receiver of webhooks: a tenant's own, so that nobody can close a host to others."""
+        # `get` and `setdefault` are one step each for the interpreter; what an interrupt left out is made again.
+        name = f"webhooks:{tenant}:{host}"
+        known = self._breakers_of_hosts.get(name)
+        if known is None:
+            if len(self._breakers_of_hosts) >= BREAKERS_AT_MOST:
+                self._breakers_of_hosts = {}
+            known = self._breakers_of_hosts.setdefault(name, self.breaker(name, self.settings.webhook_timeout_s))
+        return known
 
     @property
     def _shared(self) -> Shared:

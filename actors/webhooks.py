@@ -7,13 +7,14 @@ and dead letters are those of any task; the delivery's own id is the `webhook-id
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.callbacks import Callback, check_callback
-from tasks.clock import rfc3339
-from tasks.errors import InvalidInput, WebhookFailed, WebhookRefused
+from tasks.clock import now_ms, rfc3339
+from tasks.errors import BreakerOpen, InvalidInput, WebhookFailed, WebhookRefused
 from tasks.payloads import WebhookPayload, WebhookResult
 from tasks.record import Task, compact_json
 from tasks.webhooks import signed_headers
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from actors.engines.http.courier import Answer
 
 GONE = 410
+HOST_IS_DOWN = frozenset({502, 503, 504})
+"""Told by whatever stands before a receiver that isn't there; every other answer is the receiver's own."""
+WAITS_AT_MOST_MS = 25 * 3_600_000
+"""As long as all attempts of a delivery take."""
 
 
 def deliver(run: Run, payload: WebhookPayload, tools: Toolbox) -> WebhookResult:
@@ -74,7 +79,33 @@ def _send(run: Run, payload: WebhookPayload, callback: Callback, body: bytes, to
     }
     put_off_before = run.number - 1 - run.started.retries
     with tools.webhook_doors.through(callback.place, put_off_before):
-        return tools.courier.post(callback, headers, body, tools.settings.webhook_timeout_s)
+        return _post(payload, callback, headers, body, tools)
+
+
+def _post(
+    payload: WebhookPayload, callback: Callback, headers: Mapping[str, str], body: bytes, tools: Toolbox
+) -> Answer:
+    """Past the breaker of the host. A delivery that was tried counts as an attempt; one that waits for the breaker
+    doesn't, for no longer than a day and an hour."""
+    breaker = tools.breaker_of_host(payload.tenant, callback.place)
+    given = breaker.ask()
+    if given.wait_s:
+        if now_ms() - payload.at > WAITS_AT_MOST_MS:
+            raise WebhookRefused("its host has not answered for more than a day")
+        raise BreakerOpen(breaker.name, given.wait_s)
+    try:
+        answer = tools.courier.post(callback, headers, body, tools.settings.webhook_timeout_s)
+    except WebhookRefused:
+        breaker.succeeded(given)
+        raise
+    except WebhookFailed as failure:
+        breaker.failed(given, type(failure).__name__)
+        raise
+    if answer.status in HOST_IS_DOWN:
+        breaker.failed(given, WebhookFailed.__name__)
+    else:
+        breaker.succeeded(given)
+    return answer
 
 
 def _failure(answer: Answer, payload: WebhookPayload, tools: Toolbox) -> WebhookFailed:

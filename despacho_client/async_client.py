@@ -175,6 +175,10 @@ class AsyncClient:
         told = await self._json(calls.alerts(state))
         return cast(list[dict[str, Any]], told["alerts"])
 
+    async def circuit_breakers(self) -> list[dict[str, Any]]:
+        answer = await self._json(calls.circuit_breakers())
+        return cast(list[dict[str, Any]], answer["breakers"])
+
     async def wait(self, task_id: str, *, timeout_s: float = 300.0) -> Task:
         """The record as soon as the task has ended. Raises `StillRunning` after `timeout_s`, or up to 15 s later
         where the service was silent; the task goes on."""

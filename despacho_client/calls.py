@@ -166,6 +166,10 @@ def stats() -> Call:
     return Call("GET", "/api/tasks/stats")
 
 
+def circuit_breakers() -> Call:
+    return Call("GET", "/api/circuit-breakers")
+
+
 def events_of_task(task_id: str) -> str:
     return f"{_task(task_id)}/events"
 

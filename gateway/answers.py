@@ -273,6 +273,7 @@ class Reason(Answer):
     reason: Literal[
         "scheduled",
         "retry_due",
+        "breaker_open",
         "queue_paused",
         "batch_paused",
         "no_worker_reads_queue",
@@ -422,6 +423,22 @@ class Workers(Answer):
     workers: list[WorkerState]
 
 
+class BreakerState(Answer):
+    """The breaker of something that is asked over the network. `until` is when a probe is due, or taken for lost;
+    `opened_at` and `last_error`, a type, are of the last time."""
+
+    name: str
+    state: Literal["closed", "open", "half_open"]
+    failures: Count
+    opened_at: Time | None
+    until: Time | None
+    last_error: str | None
+
+
+class CircuitBreakers(Answer):
+    breakers: list[BreakerState]
+
+
 # ---------------------------------------------------------------------------------- cases and documents
 
 
@@ -518,7 +535,7 @@ class SimilarCases(Answer):
 
 class EventData(Answer):
     """The `data` of an event. `result` comes with `succeeded`, `error` with what went wrong, `eta` with what waits
-    for its time."""
+    for its time, and `waits_for` with what it was put off by, such as `breaker llm`."""
 
     task_id: str
     task_name: str
@@ -532,6 +549,7 @@ class EventData(Answer):
     result_url: str = ""
     error: TaskError | None = None
     eta: Time | None = None
+    waits_for: str | None = None
 
 
 class StreamReset(Answer):

@@ -83,6 +83,12 @@ async def workers(request: Request, identity: Identity) -> Response:  # noqa: AR
     return Json({"workers": [worker.as_json() for worker in found]})
 
 
+@needs("ops:read")
+async def circuit_breakers(request: Request, identity: Identity) -> Response:  # noqa: ARG001
+    found = await services(request).breakers.list()
+    return Json({"breakers": [breaker.as_json() for breaker in found]})
+
+
 # ----------------------------------------------------------------------------------------------- reports
 
 
@@ -178,6 +184,7 @@ ROUTES = [
     Route("/api/queues/{queue}/pause", pause, methods=["POST"]),
     Route("/api/queues/{queue}/resume", resume, methods=["POST"]),
     Route("/api/workers", workers, methods=["GET"]),
+    Route("/api/circuit-breakers", circuit_breakers, methods=["GET"]),
     resource("/api/reports", GET=list_reports, POST=request_report),
     Route("/api/reports/{report_id}", get_report, methods=["GET"]),
 ]

@@ -14,6 +14,7 @@ from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
+from tasks.breakers import Breakers
 from tasks.bulk_moves import BulkMoves
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
@@ -39,6 +40,7 @@ class Services:
     tokens: TokenVerifier | None
     limits: RateLimits
     reports: ReportShelf
+    breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
     cursors: Cursors
@@ -79,6 +81,7 @@ class Services:
             tokens=TokenVerifier.of(settings),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,
             cursors=Cursors(client, settings),

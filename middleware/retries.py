@@ -32,7 +32,15 @@ from middleware.run import (
     WasCancelled,
 )
 from tasks.clock import now_ms
-from tasks.errors import DespachoError, NotNow, PermanentFailure, ProviderFailed, WebhookFailed
+from tasks.errors import (
+    BreakerOpen,
+    CircuitOpen,
+    DespachoError,
+    NotNow,
+    PermanentFailure,
+    ProviderFailed,
+    WebhookFailed,
+)
 from tasks.fingerprints import fingerprint
 from tasks.ledger import Started
 from tasks.record import RunOptions
@@ -74,8 +82,9 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
         return HandedBack()
     if isinstance(exception, Superseded):
         return LetGo()
-    if isinstance(exception, NotNow):
-        return Retrying(round(1_000 * exception.after_s), counted=False)
+    if isinstance(exception, NotNow | CircuitOpen):
+        waits_for = f"breaker {exception.breaker}" if isinstance(exception, BreakerOpen | CircuitOpen) else ""
+        return Retrying(round(1_000 * exception.after_s), counted=False, waits_for=waits_for)
     permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
     if permanent or started.retries >= started.options.max_retries:
         return Failed(describe(exception, started, retryable=False))

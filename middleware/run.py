@@ -55,17 +55,26 @@ class Succeeded:
 @dataclass(frozen=True, slots=True)
 class Retrying:
     """Runs again after `delay_ms`. One that isn't `counted` was nobody's failure and uses up no attempt. `result` and
-    `place` are what the run achieved so far, for the next one to build on."""
+    `place` are what the run achieved so far, for the next one to build on. `waits_for` names what holds it up."""
 
     delay_ms: int
     error: dict[str, Any] | None = None
     counted: bool = True
     result: str | bytes = ""
     place: str = ""
+    waits_for: str = ""
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        counted, result, place = self.counted, self.result, self.place
-        return ledger.retry(hold, self.delay_ms, self.error, counted=counted, then=then, result=result, place=place)
+        return ledger.retry(
+            hold,
+            self.delay_ms,
+            self.error,
+            counted=self.counted,
+            then=then,
+            result=self.result,
+            place=self.place,
+            waits_for=self.waits_for,
+        )
 
 
 @dataclass(frozen=True, slots=True)

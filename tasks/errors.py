@@ -127,6 +127,16 @@ class ProviderFailed(DespachoError):
         self.retry_after_s = retry_after_s
 
 
+class CircuitOpen(ProviderFailed):
+    """A provider is left alone because it keeps failing, and is worth asking again `after_s` from now. For the task
+    that is nobody's failure: it waits, and that uses up no attempt."""
+
+    def __init__(self, model: str, reason: str, breaker: str, after_s: float) -> None:
+        super().__init__(model, reason)
+        self.breaker = breaker
+        self.after_s = after_s
+
+
 class ProviderRefused(ProviderFailed, PermanentFailure):
     """The provider refuses who asks or what is asked, and would do so again; `settings` names what may be wrong."""
 
@@ -167,3 +177,11 @@ class NotNow(DespachoError):
     def __init__(self, after_s: float) -> None:
         super().__init__(f"put off for {after_s:.1f} s")
         self.after_s = after_s
+
+
+class BreakerOpen(NotNow):
+    """What the task needs is left alone because it keeps failing; `breaker` is its name."""
+
+    def __init__(self, breaker: str, after_s: float) -> None:
+        super().__init__(after_s)
+        self.breaker = breaker

@@ -1,7 +1,7 @@
 """Why a task isn't running, or what became of it: a list of reasons, each with what it is read from.
 
 A reason is found by a function over what is known of the task just now. Whatever else may hold a task back one day (a
-limiter, a breaker) becomes one more field of `Situation` and one more function in `HINDRANCES`.
+limiter) becomes one more field of `Situation` and one more function in `HINDRANCES`.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _not_due(now: Situation) -> Reason | None:
 
 def _retry_due(now: Situation) -> Reason | None:
     task = now.task
-    if task.status is not State.RETRYING:
+    if task.status is not State.RETRYING or _waits_for(task):
         return None
     eta = rfc3339(task.eta_ms)
     evidence = {
@@ -105,6 +105,21 @@ def _retry_due(now: Situation) -> Reason | None:
         "error": error_as_json(task.error),
     }
     return Reason("retry_due", f"Attempt {task.attempt} failed; the next one is due at {eta}.", evidence)
+
+
+def _waits_for(task: Task) -> str:
+    """What its last run found in its way, such as `breaker llm`."""
+    last = next((event for event in reversed(task.events()) if event.event == "retrying"), None)
+    return str(last.extra.get("waits_for", "")) if last else ""
+
+
+def _breaker_open(now: Situation) -> Reason | None:
+    kind, _, name = _waits_for(now.task).partition(" ")
+    if now.task.status is not State.RETRYING or kind != "breaker":
+        return None
+    until = rfc3339(now.task.eta_ms)
+    detail = f"What it needs keeps failing and is left alone: breaker open until {until}. That uses up no attempt."
+    return Reason("breaker_open", detail, {"breaker": name, "until": until})
 
 
 def _queue_paused(now: Situation) -> Reason | None:
@@ -187,6 +202,7 @@ def _threads_busy(now: Situation) -> Reason | None:
 HINDRANCES: tuple[Callable[[Situation], Reason | None], ...] = (
     _not_due,
     _retry_due,
+    _breaker_open,
     _queue_paused,
     _batch_paused,
     _no_reader,

@@ -118,6 +118,10 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
+    # Circuit breakers of what is asked over the network.
+    Key("breaker", "breaker:{dependency}", "hash", "breakers", "TTL: 7 days from its last failure"),
+    Key("breakers", "breakers", "zset", "breakers", "1,000 members, those whose last failure is oldest leave"),
+    Key("breaker_openings", "breaker_openings", "stream", "breakers", "about 10,000 entries"),
     Key("alerts", "alerts", "hash", "alerts", "TTL: 8 days; 1,000 fields"),
     Key("alert_history", "alert_history", "stream", "alerts", "TTL: 400 days; about 10,000 entries"),
     Key("alert_notices", "alert_notices", "hash", "alerts", "TTL: a day; 1,000 fields that are still to be told"),

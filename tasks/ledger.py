@@ -351,6 +351,19 @@ class Ledger:
         arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
 
+    def ask_breaker(self, name: str, token: str, lease_ms: int) -> tuple[str, int]:
+        """What the breaker of a dependency says, and for how many ms; see tasks/breakers.py."""
+        state, *wait = self._call("ask_breaker", name, token, lease_ms)
+        return state.decode(), int(wait[0]) if wait else 0
+
+    def breaker_failed(self, name: str, token: str, *bounds: int | str) -> int:
+        """Tell that a call failed; see tasks/breakers.py."""
+        return int(self._call("breaker_failed", name, token, *bounds, repeats=False))
+
+    def breaker_succeeded(self, name: str, token: str) -> bool:
+        """Tell that a call succeeded; true where that closed an open breaker."""
+        return bool(self._call("breaker_succeeded", name, token))
+
     def count_tokens(self, task_id: str, prompt: int, completion: int) -> None:
         """Add to the sums of tokens that this type of task, its queue and its tenant have cost."""
         self._call("count_tokens", task_id, prompt, completion, repeats=False)
@@ -374,12 +387,14 @@ class Ledger:
         then: Appetite | None = None,
         result: str | bytes = "",
         place: str = "",
+        waits_for: str = "",
     ) -> Ended:
         """End the run and have it repeated after `delay_ms`; `counted` ones use up an attempt. What it achieved so
-        far is kept like a result, for the next run to build on; it is nobody else's."""
+        far is kept like a result, for the next run to build on; it is nobody else's. `waits_for` names what holds it
+        up, such as `breaker llm`."""
         problem = compact_json(error) if error else ""
         allowed, flag = allowed_from(Move.RETRY), "1" if counted else ""
-        kept = (delay_ms, problem, self._retention_ms, flag, result, place)
+        kept = (delay_ms, problem, self._retention_ms, flag, result, place, waits_for)
         return self._end("retry", hold, allowed, *kept, then=then)
 
     def fail(

@@ -355,6 +355,8 @@ class Event:
             shown["error"] = error_as_json(self.error)
         if "eta" in self.extra:
             shown["eta"] = rfc3339(self.extra["eta"])
+        if "waits_for" in self.extra:
+            shown["waits_for"] = self.extra["waits_for"]
         return shown
 
     def as_log_entry(self) -> dict[str, Any]:

@@ -310,6 +310,14 @@ WORKER = {
     "busy": 3,
     "last_seen": "2026-11-23T12:00:00.123Z",
 }
+BREAKER = {
+    "name": "llm",
+    "state": "open",
+    "failures": 5,
+    "opened_at": "2026-11-23T12:00:00.123Z",
+    "until": "2026-11-23T12:00:30.123Z",
+    "last_error": "ProviderFailed",
+}
 STATUSES = {
     "scheduled": 0,
     "queued": 3,

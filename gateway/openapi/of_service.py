@@ -95,6 +95,17 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
+        path="/api/circuit-breakers",
+        operation_id="listCircuitBreakers",
+        tag=TAG,
+        summary="The circuit breakers",
+        description="Those of the providers that are set, and of whatever failed in the last seven days: `llm`, "
+        "`embeddings`, and `webhooks:<tenant>:<host>:<port>` for each receiver of webhooks.",
+        scope="ops:read",
+        answers=(Answer(200, "The breakers.", answers.CircuitBreakers, example={"breakers": [examples.BREAKER]}),),
+    ),
+    Operation(
+        method="GET",
         path="/api/alerts",
         operation_id="listAlerts",
         tag=TAG,

@@ -70,6 +70,7 @@ def settings(redis_url: str, tmp_path: Path, trusted: Receiver) -> Settings:
         heartbeat_timeout_s=1,
         webhook_allowed_hosts=(f"localhost:{trusted.port}",),
         webhook_timeout_s=5,
+        breaker_cooldown_s=1,
     )
 
 
@@ -486,6 +487,34 @@ def test_a_slow_receiver_takes_no_more_than_two_threads(
         deliveries(task_id).become("succeeded")
     # To be put off is no attempt; the two that were out got no answer, and another one.
     assert sorted(told(api, task_id)[-1]["attempt"] for task_id in held_up) == [1, 1, 1, 1, 2, 2]
+
+
+def test_a_dead_host_is_left_alone_and_its_deliveries_wait_without_using_up_attempts(
+    api: Client, worker: LaneWorker, trusted: Receiver, url: str, secret: str, deliveries: Of
+) -> None:
+    trusted.replies = [replies.status(503)]
+    task_ids = [api.submit(callback_url=url) for _ in range(2)]
+    opened = lambda: any(state["state"] == "open" for state in breakers(api))  # noqa: E731
+    wait_until(opened, "the breaker of the host opens")
+    sent = len(trusted.received)
+    task_ids += [api.submit(callback_url=url) for _ in range(6)]
+    for task_id in task_ids[-6:]:
+        deliveries(task_id).become("retrying")
+
+    (state,) = breakers(api)
+    assert state["name"] == f"webhooks:{TENANT}:localhost:{trusted.port}"
+    assert len(trusted.received) <= sent + 1, "at most a probe was sent"
+    trusted.replies = [replies.status(200)]
+    for task_id in task_ids:
+        deliveries(task_id).become("succeeded")
+    (delivery_id,) = deliveries(task_ids[-1]).ids
+    assert f"breaker {state['name']}" in str(deliveries(task_ids[-1]).field(delivery_id, "log"))
+    assert breakers(api)[0]["state"] == "closed"
+
+
+def breakers(api: Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.get("/api/circuit-breakers").json()["breakers"]
+    return found
 
 
 def test_a_tenant_sets_where_its_webhooks_go(api: Client, url: str, secret: str, other_tenant: Client) -> None:

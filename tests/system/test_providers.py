@@ -41,7 +41,7 @@ class Service:
     def embed(self, **body: Any) -> str:
         # Another text each time: what was read before is remembered, and no provider is asked.
         kwargs = {"texts": [f"{WORDS} {new_id()}"]}
-        return self.api.submit("embeddings.generate_async", args=[], kwargs=kwargs, retry_config=SWIFT, **body)
+        return self.api.submit("embeddings.generate_async", args=[], kwargs=kwargs, **{"retry_config": SWIFT} | body)
 
     def triage(self) -> dict[str, Any]:
         task_id = self.api.submit(kwargs={"user_message": WORDS}, retry_config=SWIFT)
@@ -52,13 +52,22 @@ class Service:
         events: list[dict[str, Any]] = self.api.get(f"/api/tasks/{task_id}/log").json()["events"]
         return [event for event in events if event["event"] not in ("progress", "queued")]
 
+    def explained(self, task_id: str) -> list[dict[str, Any]]:
+        reasons: list[dict[str, Any]] = self.api.get(f"/api/tasks/{task_id}/explain").json()["reasons"]
+        return reasons
+
+    def breaker(self, name: str) -> dict[str, Any]:
+        known = {state["name"]: state for state in self.api.get("/api/circuit-breakers").json()["breakers"]}
+        found: dict[str, Any] = known[name]
+        return found
+
     @property
     def log(self) -> str:
         return (self.running.data_dir / "logs" / "worker-1.log").read_text()
 
 
 @contextmanager
-def serving(data_dir: Path, **environment: str) -> Iterator[Service]:
+def serving(data_dir: Path, processes: int = 1, **environment: str) -> Iterator[Service]:
     llm, embedder = FakeProvider(), FakeProvider()
     chosen = {
         "NO_PROXY": "127.0.0.1",
@@ -74,7 +83,7 @@ def serving(data_dir: Path, **environment: str) -> Iterator[Service]:
         **environment,
     }
     try:
-        with RunningService(data_dir, processes=1, threads=4, **chosen) as running:
+        with RunningService(data_dir, processes=processes, threads=4, **chosen) as running:
             headers = {"Authorization": f"Bearer {running.key}"}
             with Client(base_url=running.url, headers=headers, timeout=30) as api:
                 yield Service(running, llm, embedder, api)
@@ -159,6 +168,30 @@ def test_a_triage_whose_provider_is_down_is_answered_and_the_circuit_opens_and_c
     service.llm.replies = [replies.chat(VERDICT)]
     wait_until(lambda: service.triage()["engine"] == "far-llm", "a probe closes the circuit")
     assert service.triage()["engine"] == "far-llm"
+
+
+def test_through_an_outage_tasks_without_a_fallback_wait_and_none_fails(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", processes=2) as service:
+        service.embedder.replies = [replies.status(500)]
+        task_ids = [service.embed()]
+        wait_until(lambda: service.breaker("embeddings")["state"] == "open", "the breaker opens")
+        task_ids += [service.embed(retry_config={"max_retries": 0}) for _ in range(10)]
+
+        asked = len(service.embedder.asked)
+        service.api.until(task_ids[-1], "retrying")
+        why = {reason["reason"]: reason["evidence"] for reason in service.explained(task_ids[-1])}
+        wait_until(lambda: len(service.embedder.asked) >= asked + 3, "probes are made")
+        statuses = {service.api.record(task_id)["status"] for task_id in task_ids}
+
+        service.embedder.replies = [replies.vectors]
+        done = [service.api.until(task_id, "succeeded") for task_id in task_ids]
+
+        assert service.breaker("embeddings")["state"] == "closed"
+
+    assert why["breaker_open"]["breaker"] == "embeddings"
+    assert "failed" not in statuses
+    assert {task["result"]["model"] for task in done} == {"far-embedder"}
+    assert all(task["attempt"] == 1 for task in done[-10:])
 
 
 def test_with_a_fallback_the_local_engine_answers_and_says_so(tmp_path: Path) -> None:

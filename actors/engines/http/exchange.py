@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from actors.engines.http.breaker import Breaker, ProcessBreaker
 from actors.engines.http.errands import Errands, errands
 from actors.engines.http.usage import Meter, Usage, unmetered
-from tasks.errors import ProviderFailed, ProviderRefused
+from tasks.errors import CircuitOpen, ProviderFailed, ProviderRefused
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 0.5
@@ -106,25 +106,33 @@ class Exchange:
     def ask(self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int) -> dict[str, Any]:
         """The provider's answer, a JSON object. Whatever the provider does, it comes or fails by `deadline`.
 
-        Raises `ProviderFailed`, or `ProviderRefused` where no repeat would help.
+        Raises `ProviderFailed`; `CircuitOpen` where the provider is left alone, or is from now on;
+        `ProviderRefused` where no repeat would help.
         """
-        if not self.breaker.allows():
-            raise self.failed("circuit open")
+        given = self.breaker.ask()
+        if given.wait_s:
+            raise self._open("circuit open", given.wait_s)
         try:
             answer = self._parse(self._fetch(path, question, deadline, max_bytes))
         except ProviderRefused:
             # It is well enough to refuse.
-            self.breaker.succeeded()
+            self.breaker.succeeded(given)
             raise
-        except ProviderFailed:
-            self.breaker.failed()
+        except ProviderFailed as failure:
+            wait_s = self.breaker.failed(given, type(failure).__name__)
+            if wait_s:
+                # Whoever is the one to find it out is no worse off than those who come later.
+                raise self._open(failure.reason, max(wait_s, failure.retry_after_s or 0)) from None
             raise
-        self.breaker.succeeded()
+        self.breaker.succeeded(given)
         self.meter(self.provider.model, Usage.of(answer))
         return answer
 
     def failed(self, reason: str, retry_after_s: float | None = None) -> ProviderFailed:
         return ProviderFailed(self.provider.model, reason, retry_after_s)
+
+    def _open(self, reason: str, wait_s: float) -> CircuitOpen:
+        return CircuitOpen(self.provider.model, reason, self.breaker.name, wait_s)
 
     def _refused(self, reason: str, *settings: str) -> ProviderRefused:
         return ProviderRefused(self.provider.model, reason, " and ".join(map(self.provider.setting, settings)))
