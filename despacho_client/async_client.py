@@ -25,6 +25,7 @@ from despacho_client.values import (
     Event,
     Operation,
     Receipt,
+    Schedule,
     Similar,
     Task,
 )
@@ -127,6 +128,18 @@ class AsyncClient:
         """Run a task again that failed or was cancelled."""
         return cast(Accepted, await self._json(calls.retry(task_id)))
 
+    async def cancel_all(self, **filters: Any) -> int:
+        """Cancel all tasks that `filters` mean (`status`, a list; `task_name`, `queue`, `case_id`, ...); at least one
+        is to be given. Returns how many were, or run and were told to stop."""
+        told = await self._json(calls.cancel_all(filters))
+        return cast(int, told["cancelled"])
+
+    async def retry_all(self, **filters: Any) -> int:
+        """Run all tasks again that `filters` mean and that failed or were cancelled; returns how many. It is not sent
+        again where it may have come: what failed anew meanwhile would run once more."""
+        told = await self._json(calls.retry_all(filters))
+        return cast(int, told["retried"])
+
     async def dead_letters(self, **filters: Any) -> AsyncIterator[DeadLetter]:
         """What failed for good in all tenants, newest first (`queue`, `task_name`, `error_type`, `fingerprint`, ...);
         needs `ops:read`."""
@@ -211,6 +224,22 @@ class AsyncClient:
     async def resume_batch(self, batch_id: str) -> Task:
         """Let a paused batch go on."""
         return cast(Task, await self._json(calls.resume(batch_id)))
+
+    async def schedules(self) -> list[Schedule]:
+        """What the service does by itself, and when."""
+        return cast(list[Schedule], (await self._json(calls.schedules()))["schedules"])
+
+    async def run_schedule(self, name: str) -> Accepted:
+        """Run a schedule now, beside its slots."""
+        return cast(Accepted, await self._json(calls.steer_schedule(name, "run")))
+
+    async def pause_schedule(self, name: str) -> Schedule:
+        """Let its slots pass until it is resumed."""
+        return cast(Schedule, await self._json(calls.steer_schedule(name, "pause")))
+
+    async def resume_schedule(self, name: str) -> Schedule:
+        """Let it come again, from its next slot on."""
+        return cast(Schedule, await self._json(calls.steer_schedule(name, "resume")))
 
     def results(self, batch_id: str, *, after: int = 0) -> AsyncIterator[BatchLine]:
         """The cases of a batch as they end, each once, over cuts of the connection, until all have ended."""

@@ -133,6 +133,18 @@ class TaskError(Answer):
     fingerprint: str = Field(default="", description="The same for all tasks that failed at the same place.")
 
 
+class Cancelled(Answer):
+    """So many were cancelled, or run and were told to stop."""
+
+    cancelled: Count
+
+
+class Retried(Answer):
+    """So many were queued."""
+
+    retried: Count
+
+
 class DeadLetter(Answer):
     """A task that failed for good, of whichever tenant; nothing that a client sent is in it."""
 
@@ -149,6 +161,7 @@ class DeadLetter(Answer):
     error_type: str
     message: str
     retryable: bool
+    etag: str = Field(description="For `If-Match`: an operator may not read the record of another tenant.")
     links: dict[str, str]
 
 
@@ -404,6 +417,28 @@ class Queues(Answer):
 class QueueState(Answer):
     queue: str
     paused: bool
+
+
+class ScheduleState(Answer):
+    """A schedule and how it stands. `cron` is `off` where it is switched off; `last_at` is when it last came, by its
+    slot or by hand; `missed` counts the slots that passed while no scheduler ran and were not done; `overdue` says
+    that a slot passed five minutes ago or earlier and nobody saw to it."""
+
+    name: str
+    task_name: str
+    cron: str
+    time_zone: str
+    next_at: Time | None
+    last_at: Time | None
+    last_task_id: str | None
+    last_status: Status | None
+    paused: bool
+    missed: Count
+    overdue: bool
+
+
+class Schedules(Answer):
+    schedules: list[ScheduleState]
 
 
 class Workers(Answer):

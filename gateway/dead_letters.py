@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.auth import by, needs
-from gateway.conditions import seen_by
+from gateway.conditions import entity_tag, seen_by
 from gateway.json import Json
 from gateway.requests import ReplayRequest, known_query, query_number, query_time_ms, read
 from gateway.services import services
@@ -37,7 +37,7 @@ async def page(request: Request, identity: Identity) -> Response:  # noqa: ARG00
         wanted = wanted.before(await known.cursors.read(listed, cursor))
     found = await known.dead_letters.page(wanted)
     following = None if found.next_seq is None else await known.cursors.make(listed, found.next_seq)
-    shown = [as_dead_letter(task) | {"links": links(task.task_id)} for task in found.tasks]
+    shown = [as_dead_letter(task) | {"etag": entity_tag(task), "links": links(task.task_id)} for task in found.tasks]
     return Json({"dead_letters": shown, "next_cursor": following})
 
 

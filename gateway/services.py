@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -15,6 +16,7 @@ from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.breakers import Breakers
+from tasks.bulk_moves import BulkMoves
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
@@ -23,6 +25,7 @@ from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
+from tasks.schedules import Schedules
 from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.similar import SimilarCases
@@ -38,7 +41,10 @@ class Services:
     identities: Identities
     tokens: TokenVerifier | None
     limits: RateLimits
+    requests: Counter[tuple[str, str]]
+    """Responses of this process, by method and status."""
     reports: ReportShelf
+    schedules: Schedules
     breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
@@ -48,6 +54,7 @@ class Services:
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
+    bulk_moves: BulkMoves
 
     @property
     def reader(self) -> Reader:
@@ -77,8 +84,10 @@ class Services:
             tasks=tasks,
             identities=identities,
             tokens=TokenVerifier.of(settings),
+            requests=Counter(),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            schedules=Schedules(tasks, settings),
             breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,
@@ -88,6 +97,7 @@ class Services:
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
+            bulk_moves=BulkMoves(tasks),
         )
 
     async def close(self) -> None:

@@ -146,7 +146,10 @@ def fingerprint_at(task_name: str, exception: BaseException) -> str:
 
 
 def our_place(exception: BaseException) -> str:
-    """The innermost function of ours that the exception came through; without a line, which each release moves."""
+    """The innermost function of ours that the exception came through; without a line, which each release moves. A
+    time limit strikes anywhere: its place says nothing, and would make a group of each."""
+    if isinstance(exception, TimeLimitExceeded):
+        return ""
     frames = [frame for frame, _ in traceback.walk_tb(exception.__traceback__)]
     ours = [frame for frame in frames if str(frame.f_globals.get("__name__", "")).partition(".")[0] in OURS]
     if not ours:

@@ -10,10 +10,9 @@ from typing import Any
 from tasks.audit import By
 from tasks.blobs import FolderBlobs, results_folder
 from tasks.clock import rfc3339
-from tasks.errors import IllegalMove, NotFound
+from tasks.errors import IllegalMove, NotFound, RecordChanged
 from tasks.fingerprints import fingerprint_of
 from tasks.keys import Keys
-from tasks.ledger import UNCONDITIONAL
 from tasks.lifecycle import State
 from tasks.reader import CHUNK, Page, Reader, seq_range
 from tasks.record import Task, compact_json
@@ -159,15 +158,15 @@ class DeadLetters:
         replayed = 0
         async for some in self._pages(wanted):
             for start in range(0, len(some), AT_ONCE):
-                ids = [task.task_id for task in some[start : start + AT_ONCE]]
-                replayed += sum(await asyncio.gather(*(self._is_replayed(task_id, by) for task_id in ids)))
+                each = some[start : start + AT_ONCE]
+                replayed += sum(await asyncio.gather(*(self._is_replayed(task, by) for task in each)))
         return replayed
 
-    async def _is_replayed(self, task_id: str, by: By) -> bool:
+    async def _is_replayed(self, task: Task, by: By) -> bool:
         try:
-            await self.replay(task_id, UNCONDITIONAL, by)
-        except (NotFound, IllegalMove):
-            # Somebody else was faster: it runs again, or is gone.
+            await self.replay(task.task_id, task.version, by)
+        except (NotFound, IllegalMove, RecordChanged):
+            # Somebody else was faster: it runs again, has failed anew, or is gone.
             return False
         return True
 

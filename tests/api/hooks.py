@@ -17,8 +17,11 @@ BEYOND_SCHEMAS = (
     "must be the next_cursor of an earlier page",
     "conversation_history: is empty",
     "faults, too many to list",
+    "name a queue, task_name",
+    "name at least one of",
     "callback_url: ",
     "default_url: ",
+    "name a queue, task_name, error_type",
 )
 """Parts of the details of problems."""
 CANCELLED = "The resource was deleted with `DELETE /api/tasks/"

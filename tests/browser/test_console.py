@@ -305,6 +305,7 @@ HIDE = """
 def test_a_page_that_nobody_looks_at_lets_its_stream_go_and_catches_up(console: Page, api: httpx.Client) -> None:
     # given a page in the background
     go(console, "Tarefas")
+    expect(console.locator("[aria-busy=true]")).to_have_count(0)
     console.evaluate(HIDE, True)
     expect(console.get_by_text("Em pausa")).to_be_visible()
 

@@ -26,6 +26,9 @@ def test_a_group_of_dead_letters_is_replayed_and_one_is_discarded(console: Page,
 
     # when one is discarded
     go(console, "Cartas mortas")
+    expect(row(console, failed[0])).to_contain_text("TimeLimitExceeded")
+    expect(row(console, failed[0])).to_contain_text("took longer than its 0.001 s")
+    expect(row(console, failed[0]).locator("time")).to_contain_text("há ")
     row(console, failed[0]).get_by_role("button", name="Descartar").click()
     console.get_by_role("dialog").get_by_role("button", name="Descartar").click()
     expect(row(console, failed[0])).to_have_count(0)

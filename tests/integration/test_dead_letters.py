@@ -107,6 +107,8 @@ def test_one_is_replayed_and_told_in_the_trail_of_its_tenant(api: Client, other:
 def test_a_replay_is_bound_to_the_record_that_was_seen(api: Client, ledger: Ledger) -> None:
     task_id = fail_one(api, ledger)
     seen = api.get(f"/api/tasks/{task_id}").headers["ETag"]
+    (letter,) = api.get("/api/dead-letters").json()["dead_letters"]
+    assert letter["etag"] == seen
     assert api.post(f"/api/tasks/retry/{task_id}").status_code == 202
     assert fails(ledger) == task_id
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from dramatiq.middleware import TimeLimitExceeded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +42,24 @@ def test_a_fault_outside_of_our_code_has_the_place_where_it_was_raised() -> None
     inside, outside = fault(int, "no number"), fault(lambda words: [][len(words)], "x")
     assert isinstance(fault(queue_check, "x"), InvalidInput)
     assert fingerprint_at("t", inside) != fingerprint_at("t", outside)
+
+
+def test_a_time_limit_strikes_anywhere_and_has_one_fingerprint() -> None:
+    def here(_: str) -> None:
+        raise TimeLimitExceeded
+
+    def there(_: str) -> None:
+        raise TimeLimitExceeded
+
+    caught = [struck(call) for call in (here, there)]
+
+    assert fingerprint_at("t", caught[0]) == fingerprint_at("t", caught[1])
+    assert fingerprint_at("t", caught[0]) != fingerprint_at("other", caught[1])
+
+
+def struck(call: Callable[[str], None]) -> BaseException:
+    try:
+        call("")
+    except TimeLimitExceeded as error:
+        return error
+    raise AssertionError("nothing was raised")

@@ -12,6 +12,8 @@ import { may, tenant } from "../session.js";
 
 const READ_EVERY_MS = 2_000;
 const ASK_EVERY_MS = 1_000;
+const PAGE = 50;
+const PAGE_AT_MOST = 200;
 
 export function show(page) {
   new DeadLettersPage(page).start();
@@ -23,6 +25,7 @@ class DeadLettersPage {
     this.signal = signal;
     this.setQuery = setQuery;
     this.chosen = Object.fromEntries(FILTER.filter((name) => query.has(name)).map((name) => [name, query.get(name)]));
+    this.shown = PAGE;
     this.soon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && this.read());
   }
 
@@ -50,7 +53,7 @@ class DeadLettersPage {
   }
 
   async readLetters() {
-    const query = new URLSearchParams({ ...this.chosen, limit: 50 });
+    const query = new URLSearchParams({ ...this.chosen, limit: this.shown });
     try {
       const answer = await callInSession("GET", `/api/dead-letters?${query}`);
       if (!this.signal.aborted) keepFocus(this.letters, () => this.letters.replaceChildren(this.drawLetters(answer)));
@@ -81,14 +84,14 @@ class DeadLettersPage {
   }
 
   groupCells(group) {
-    const { fingerprint, error_type: type, task_name: name, queue, count } = group;
+    const { fingerprint, error_type: type, message, task_name: name, queue, count } = group;
     const filter = filterOf(group);
     const id = Object.values(filter).join("-");
     const here = id === Object.values(this.chosen).join("-");
     const label = text(here ? "dead.show_all" : "dead.show");
     const choose = doButton(label, { class: "small", id: `show-${id}`, "aria-pressed": String(here) }, () => this.choose(here ? {} : filter));
     return [
-      element("div", { class: "stacked" }, element("span", { class: "bad" }, type), element("span", { class: "note" }, `${nameOf("task", name)} · ${queue}`), fingerprint && element("span", { class: "code" }, fingerprint.slice(0, 12))),
+      element("div", { class: "stacked" }, element("span", { class: "bad" }, type), message && element("span", { class: "note clip" }, message), element("span", { class: "note" }, `${nameOf("task", name)} · ${queue}`), fingerprint && element("span", { class: "code" }, fingerprint.slice(0, 12))),
       number(count),
       when(group.first_at),
       when(group.last_at),
@@ -149,10 +152,20 @@ class DeadLettersPage {
     ];
     const rows = letters.map((letter) => row(columns, this.letterCells(letter), { "data-task": letter.task_id }));
     const note = text(filtered ? "dead.of_group" : "dead.newest", { n: number(letters.length) });
-    return card(text("dead.letters"), note, table(text("dead.letters"), columns, rows));
+    return card(text("dead.letters"), note, table(text("dead.letters"), columns, rows), this.more(answer));
   }
 
-  letterCells({ task_id: id, task_name: name, queue, tenant: whose, error, failed_at: at }) {
+  // The newest are what is dealt with; who has more than a page of them works by groups.
+  more({ next_cursor: next }) {
+    if (!next || this.shown === PAGE_AT_MOST) return "";
+    const older = doButton(text("tasks.older"), { class: "quiet", id: "older-letters" }, () => {
+      this.shown = PAGE_AT_MOST;
+      return this.readLetters();
+    });
+    return element("p", { class: "more" }, older);
+  }
+
+  letterCells({ task_id: id, task_name: name, queue, tenant: whose, error_type: type, message, finished_at: at }) {
     const path = `/api/dead-letters/${id}`;
     const replay = async () => {
       await callInSession("POST", `${path}/replay`);
@@ -174,7 +187,7 @@ class DeadLettersPage {
       : [];
     return [
       element("div", { class: "stacked" }, whose === tenant() ? link : link.textContent, element("span", { class: "note" }, [whose, queue].join(" · "))),
-      element("div", { class: "stacked" }, element("span", { class: "bad" }, error?.type ?? ""), element("span", { class: "note clip" }, error?.message ?? "")),
+      element("div", { class: "stacked" }, element("span", { class: "bad" }, type), element("span", { class: "note clip" }, message)),
       when(at),
       element("div", { class: "actions" }, actions),
     ];

@@ -32,7 +32,7 @@ class TasksPage {
     this.rows = new TaskRows();
     this.below = element("div");
     this.render = perFrame(() => !signal.aborted && this.draw());
-    this.refresh = atMostEvery(500, () => !signal.aborted && this.read());
+    this.refresh = atMostEvery(500, () => !signal.aborted && !document.hidden && this.read());
   }
 
   start() {
