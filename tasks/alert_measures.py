@@ -3,6 +3,7 @@ own clock. Nothing is changed here, and nothing is read of what a client told.""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,8 +16,10 @@ from tasks.alert_rules import Rule
 from tasks.backup import last_backup
 from tasks.catalog import CATALOG, Catalog
 from tasks.keys import Keys
+from tasks.ledger import Ledger
 from tasks.lifecycle import LANES, lane_name
 from tasks.redis_faults import redis_faults
+from tasks.schedules import SlotBook
 from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate
 
@@ -39,6 +42,7 @@ class Measures:
         self._settings = settings
         self._keys = Keys(settings.namespace)
         self._catalog = catalog
+        self._slots = SlotBook(Ledger(client, settings, catalog), settings)
         self._heartbeat_timeout_ms = int(settings.heartbeat_timeout_s * 1_000)
 
     def now_ms(self) -> int:
@@ -73,6 +77,8 @@ class Measures:
             yield Sample(0 if last is None or last["ok"] else 1)
         elif rule.kind == "breaker_open":
             yield from self._breakers()
+        elif rule.kind == "schedule_missed":
+            yield from self._schedules(now_ms)
         else:
             yield from self._memory()
 
@@ -145,6 +151,15 @@ class Measures:
             opened = pipe.execute() if known else []
         for name, is_open in zip(known, opened, strict=True):
             yield Sample(int(is_open), {"breaker": unquote(name.decode())})
+
+    def _schedules(self, now_ms: int) -> Iterator[Sample]:
+        """How late the first slot is that nobody saw to, in seconds; 0 where none is."""
+        late = {
+            overdue.name: overdue.late_s
+            for overdue in self._slots.overdue(dt.datetime.fromtimestamp(now_ms / 1_000, dt.UTC))
+        }
+        for schedule in self._slots.schedules:
+            yield Sample(round(late.get(schedule.name, 0.0)), {"schedule": schedule.name})
 
     def _memory(self) -> Iterator[Sample]:
         """How full the server is, in percent of `maxmemory`; where it has none, of the machine's memory."""

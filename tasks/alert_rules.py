@@ -26,6 +26,7 @@ Kind = Literal[
     "memory",
     "backup_failed",
     "breaker_open",
+    "schedule_missed",
 ]
 Severity = Literal["info", "warning", "critical"]
 UNITS: dict[Kind, str] = {
@@ -36,6 +37,7 @@ UNITS: dict[Kind, str] = {
     "memory": "%",
     "backup_failed": "backups",
     "breaker_open": "breakers",
+    "schedule_missed": "s",
 }
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_RULES = 100
@@ -190,6 +192,13 @@ severity = "warning"
 threshold = 1
 for_s = 60
 description = "A provider or a receiver fails, and is left alone but for probes."
+
+[[rule]]
+name = "schedule-missed"
+kind = "schedule_missed"
+severity = "warning"
+threshold = 300
+description = "A schedule's time passed and its task wasn't queued. Does a scheduler run?"
 """
 
 

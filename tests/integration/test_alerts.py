@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from tasks.backup import back_up
 from tasks.breakers import WorkersBreaker, quoted
 from tasks.keys import Keys
 from tasks.ledger import Ledger
+from tasks.schedules import SlotBook
 from tasks.settings import Settings
 from tests import receiver as replies
 from tests.conftest import wait_until
@@ -55,6 +57,11 @@ clear_for_s = 0
 name = "breaker"
 kind = "breaker_open"
 threshold = 1
+clear_for_s = 0
+[[rule]]
+name = "missed"
+kind = "schedule_missed"
+threshold = 300
 clear_for_s = 0
 [[rule]]
 name = "nobody"
@@ -219,3 +226,19 @@ def test_a_breaker_that_opened_fires_until_it_closes(client: redis.Redis, settin
     assert told() == [("firing", "hooks.example:443")]
     client.delete(KEYS.of("breaker", dependency=quoted("hooks.example:443")))
     assert told() == [("resolved", "hooks.example:443")]
+
+
+def test_a_schedule_that_nobody_saw_to_fires_until_a_scheduler_does(client: redis.Redis, settings: Settings) -> None:
+    mine, slots = watch(client, settings), SlotBook(Ledger(client, settings), settings)
+    upkeep = next(schedule for schedule in slots.schedules if schedule.task_name == "upkeep.sweep")
+    now = dt.datetime.now(dt.UTC)
+
+    def told() -> list[tuple[str, str]]:
+        evaluate(mine, client)
+        found = AlertBook(client, settings).standing().values()
+        return [(alert.state, alert.labels["schedule"]) for alert in found if alert.rule == "missed"]
+
+    slots.tick(upkeep, now - dt.timedelta(hours=1))
+    assert told() == [("firing", upkeep.name)]
+    slots.tick(upkeep, now)
+    assert told() == [("resolved", upkeep.name)]
