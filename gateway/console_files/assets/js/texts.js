@@ -89,7 +89,6 @@ const ENTRIES = {
   "tasks.search": ["Buscar", "Search"],
   "tasks.search_hint": ["Caso ou identificador da tarefa", "Case or task id"],
   "tasks.shown": ["{n} à vista, as mais novas primeiro", "{n} shown, newest first"],
-  "tasks.everything": ["sem filtro: todas as tarefas", "no filter: all tasks"],
   "tasks.cancel_all": ["Cancelar todas do filtro", "Cancel all that match"],
   "tasks.retry_all": ["Executar de novo todas do filtro", "Run all that match again"],
   "tasks.cancel_all_ask": ["Todas as tarefas que ainda não terminaram serão canceladas ({filter}), também as que não estão à vista.", "All tasks that have not ended will be cancelled ({filter}), also those that are not on the screen."],
@@ -242,6 +241,7 @@ const ENTRIES = {
   "overview.run": ["Execução", "Run time"],
   "overview.ago": ["há 15 min", "15 min ago"],
   "overview.now": ["agora", "now"],
+  "overview.unknown": ["desconhecido até aqui", "not known until here"],
   "overview.hour": ["tempos da última hora", "times of the last hour"],
 
   "breakers.title": ["Disjuntores", "Circuit breakers"],
