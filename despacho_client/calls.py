@@ -138,6 +138,14 @@ def retry(task_id: str) -> Call:
     return Call("POST", f"/api/tasks/retry/{quote(task_id, safe='')}", headers=_key(None))
 
 
+def cancel_all(filters: Mapping[str, Any]) -> Call:
+    return Call("POST", "/api/tasks/cancel", body=dict(filters))
+
+
+def retry_all(filters: Mapping[str, Any]) -> Call:
+    return Call("POST", "/api/tasks/retry", body=dict(filters), repeatable=False)
+
+
 def pause(batch_id: str) -> Call:
     return Call("POST", f"{_task(batch_id)}/pause")
 

@@ -126,6 +126,18 @@ class Client:
         """Run a task again that failed or was cancelled."""
         return cast(Accepted, self._json(calls.retry(task_id)))
 
+    def cancel_all(self, **filters: Any) -> int:
+        """Cancel all tasks that `filters` mean (`status`, a list; `task_name`, `queue`, `case_id`, ...); at least one
+        is to be given. Returns how many were, or run and were told to stop."""
+        told = self._json(calls.cancel_all(filters))
+        return cast(int, told["cancelled"])
+
+    def retry_all(self, **filters: Any) -> int:
+        """Run all tasks again that `filters` mean and that failed or were cancelled; returns how many. It is not sent
+        again where it may have come: what failed anew meanwhile would run once more."""
+        told = self._json(calls.retry_all(filters))
+        return cast(int, told["retried"])
+
     def dead_letters(self, **filters: Any) -> Iterator[DeadLetter]:
         """What failed for good in all tenants, newest first (`queue`, `task_name`, `error_type`, `fingerprint`, ...);
         needs `ops:read`."""

@@ -133,6 +133,18 @@ class TaskError(Answer):
     fingerprint: str = Field(default="", description="The same for all tasks that failed at the same place.")
 
 
+class Cancelled(Answer):
+    """So many were cancelled, or run and were told to stop."""
+
+    cancelled: Count
+
+
+class Retried(Answer):
+    """So many were queued."""
+
+    retried: Count
+
+
 class DeadLetter(Answer):
     """A task that failed for good, of whichever tenant; nothing that a client sent is in it."""
 

@@ -30,8 +30,9 @@ from tasks.callbacks import LONGEST_URL
 from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
-from tasks.lifecycle import Move
+from tasks.lifecycle import Move, State
 from tasks.payloads import WHOLE, CaseId, Conversation, Moment
+from tasks.reader import TaskFilter
 from tasks.record import Task
 from tasks.submission import MAX_DELAY_S, Order
 
@@ -39,6 +40,7 @@ M = TypeVar("M", bound=BaseModel)
 CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 MOMENT: TypeAdapter[dt.datetime] = TypeAdapter(Moment)
 DAY_S = 86_400
+StatusName = Literal["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 BULK_AT_MOST = 1_000
 LONGEST_WAIT_S = 60
 
@@ -116,6 +118,38 @@ class ReplayRequest(Body):
         if not any(value is not None for value in self.model_dump().values()):
             raise ValueError("name a queue, task_name, error_type, fingerprint, created_after or created_before")
         return self
+
+
+class TasksRequest(Body):
+    """Which tasks of the tenant are meant: those that fit all that is named here, and something has to be."""
+
+    status: Annotated[list[StatusName], Field(min_length=1, max_length=7)] | None = None
+    task_name: str | None = Field(default=None, max_length=200)
+    queue: str | None = Field(default=None, max_length=100)
+    priority: Literal["low", "normal", "high", "critical"] | None = None
+    case_id: str | None = Field(default=None, max_length=128)
+    parent_id: str | None = Field(default=None, max_length=64)
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if all(value is None for value in self.model_dump().values()):
+            raise ValueError("name at least one of status, task_name, queue, priority, case_id, parent_id or a time")
+        return self
+
+    def filter(self, tenant: str) -> TaskFilter:
+        return TaskFilter(
+            tenant=tenant,
+            statuses=tuple(State(name) for name in self.status or ()),
+            task_name=self.task_name,
+            queue=self.queue,
+            priority=self.priority,
+            case_id=self.case_id,
+            parent_id=self.parent_id,
+            created_after_ms=None if self.created_after is None else to_ms(self.created_after),
+            created_before_ms=None if self.created_before is None else to_ms(self.created_before),
+        )
 
 
 class CaseRequest(Body):

@@ -15,6 +15,7 @@ from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
 from tasks.blobs import FolderBlobs
 from tasks.breakers import Breakers
+from tasks.bulk_moves import BulkMoves
 from tasks.cases import CaseStore
 from tasks.connection import connect_async
 from tasks.cursors import Cursors
@@ -48,6 +49,7 @@ class Services:
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
+    bulk_moves: BulkMoves
 
     @property
     def reader(self) -> Reader:
@@ -88,6 +90,7 @@ class Services:
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
+            bulk_moves=BulkMoves(tasks),
         )
 
     async def close(self) -> None:

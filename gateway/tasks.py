@@ -23,6 +23,7 @@ from gateway.requests import (
     LONGEST_WAIT_S,
     BulkRequest,
     TaskRequest,
+    TasksRequest,
     idempotency,
     idempotency_of_move,
     known_query,
@@ -341,6 +342,18 @@ async def retry(request: Request, identity: Identity) -> Response:
 
 
 @needs("tasks:write")
+async def cancel_all(request: Request, identity: Identity) -> Response:
+    wanted = (await read(request, TasksRequest)).filter(identity.tenant)
+    return Json({"cancelled": await services(request).bulk_moves.cancel(wanted, by(request, identity))})
+
+
+@needs("tasks:write")
+async def retry_all(request: Request, identity: Identity) -> Response:
+    wanted = (await read(request, TasksRequest)).filter(identity.tenant)
+    return Json({"retried": await services(request).bulk_moves.retry(wanted, by(request, identity))})
+
+
+@needs("tasks:write")
 async def pause(request: Request, identity: Identity) -> Response:
     await services(request).tasks.pause_batch(**_steered(request, identity))
     return await _record(request, identity)
@@ -400,6 +413,8 @@ ROUTES = [
     resource("/api/tasks", GET=page, POST=queue),
     Route("/api/tasks/queue", queue, methods=["POST"]),
     Route("/api/tasks/bulk", queue_bulk, methods=["POST"]),
+    Route("/api/tasks/cancel", cancel_all, methods=["POST"]),
+    Route("/api/tasks/retry", retry_all, methods=["POST"]),
     Route("/api/tasks/stats", stats, methods=["GET"]),
     Route("/api/tasks/retry/{task_id}", retry, methods=["POST"]),
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),

@@ -18,6 +18,7 @@ from gateway.openapi.parts import (
     VALIDATE_ONLY,
     Answer,
     Body,
+    Example,
     Link,
     Operation,
     Parameter,
@@ -27,6 +28,7 @@ from gateway.openapi.parts import (
     whole,
 )
 from gateway.problem_kinds import CONFLICT, GONE, INVALID_INPUT, NOT_FOUND, RANGE_NOT_SATISFIABLE
+from gateway.requests import TasksRequest
 from tasks.lifecycle import Priority, State
 
 TAG = "Tasks"
@@ -216,6 +218,29 @@ OPERATIONS = (
             ),
         ),
         problems=OF_MOVE,
+    ),
+    Operation(
+        method="POST",
+        path="/api/tasks/cancel",
+        operation_id="cancelTasks",
+        tag=TAG,
+        summary="Cancel all tasks that a filter means",
+        description="Those of the tenant that were there when it was asked and haven't ended. A request that was cut "
+        "short can be made again: it goes on with the rest.",
+        scope="tasks:write",
+        body=Body(TasksRequest, (Example("What waits in a queue", {"queue": "triage", "status": ["queued"]}),)),
+        answers=(Answer(200, "They end.", answers.Cancelled, example={"cancelled": 31}),),
+    ),
+    Operation(
+        method="POST",
+        path="/api/tasks/retry",
+        operation_id="retryTasks",
+        tag=TAG,
+        summary="Run all tasks again that a filter means",
+        description="Those of the tenant that failed or were cancelled. One that ran again meanwhile is passed over.",
+        scope="tasks:write",
+        body=Body(TasksRequest, (Example("What failed of a case", {"case_id": "case-17", "status": ["failed"]}),)),
+        answers=(Answer(200, "They are queued.", answers.Retried, example={"retried": 31}),),
     ),
     Operation(
         method="POST",

@@ -17,6 +17,8 @@ BEYOND_SCHEMAS = (
     "must be the next_cursor of an earlier page",
     "conversation_history: is empty",
     "faults, too many to list",
+    "name a queue, task_name",
+    "name at least one of",
     "callback_url: ",
     "default_url: ",
 )
