@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.browser.story import expect, go, row, submit_failing
+from tests.browser.story import expect, go, row, submit, submit_failing
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -47,3 +47,20 @@ def test_a_group_of_dead_letters_is_replayed_and_one_is_discarded(console: Page,
         return sum(event["event"] == "queued" for event in events)
 
     wait_until(lambda: all(times_queued(task_id) == 2 for task_id in failed[1:]), "the group was replayed")
+
+
+def test_all_that_match_are_cancelled_also_what_is_not_on_the_screen(console: Page, api: httpx.Client) -> None:
+    # given more tasks of one case than the list shows at once, and one of another
+    words = {"user_message": "Oi"}
+    many = [{"task_name": "triage.process_async", "args": ["muitas"], "kwargs": words, "countdown": 3_600}] * 120
+    assert api.post("/api/tasks/bulk", json={"tasks": many}).status_code == 202
+    other = submit(api, args=["outra"], kwargs=words, countdown=3_600)
+    console.goto("/tasks?case_id=muitas")
+    expect(console.locator("tr[data-task]").first).to_be_visible()
+
+    console.get_by_role("button", name="Cancelar todas do filtro").click()
+    console.get_by_role("dialog").get_by_role("button", name="Cancelar todas do filtro").click()
+
+    expect(console.locator(".toast")).to_contain_text("120 tarefas canceladas")
+    expect(console.locator("tr[data-task]").first).to_contain_text("Cancelada")
+    assert api.get(f"/api/tasks/{other}").json()["status"] == "scheduled"
