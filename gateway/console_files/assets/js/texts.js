@@ -330,6 +330,8 @@ const ENTRIES = {
   "schedules.next": ["Próxima", "Next"],
   "schedules.last": ["Última", "Last"],
   "schedules.paused": ["pausada", "paused"],
+  "schedules.overdue": ["atrasada", "overdue"],
+  "schedules.missed": ["{n} perdidas", "{n} missed"],
   "schedules.run": ["Executar agora", "Run now"],
   "schedules.started": ["{name} foi enfileirada.", "{name} was queued."],
 
