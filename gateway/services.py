@@ -24,6 +24,7 @@ from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
+from tasks.schedules import Schedules
 from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.similar import SimilarCases
@@ -40,6 +41,7 @@ class Services:
     tokens: TokenVerifier | None
     limits: RateLimits
     reports: ReportShelf
+    schedules: Schedules
     breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
@@ -81,6 +83,7 @@ class Services:
             tokens=TokenVerifier.of(settings),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            schedules=Schedules(tasks, settings),
             breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,

@@ -38,6 +38,8 @@ NAMES = (
     "requeue",
     "pause",
     "resume",
+    "advance_schedule",
+    "steer_schedule",
     "pause_batch",
     "resume_batch",
     "hand_back",

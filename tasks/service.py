@@ -290,6 +290,11 @@ class TaskService:
         """Let a paused queue go on. Raises `InvalidInput`."""
         await self._call("resume", self.catalog.check_queue(queue), tenant, by.line("queue.resume"))
 
+    async def steer_schedule(self, wish: str, name: str, task_id: str, by: By, *, tenant: str) -> None:
+        """Pause or resume a schedule, or say that it `ran` by hand; `tenant` is whose trail tells it."""
+        action = "run" if wish == "ran" else wish
+        await self._call("steer_schedule", wish, name, task_id, by.actor, tenant, by.line(f"schedule.{action}"))
+
     async def pause_batch(
         self, task_id: str, *, tenant: str = DEFAULT_TENANT, seen: str = UNCONDITIONAL, by: By = LOCAL
     ) -> bool:

@@ -21,6 +21,7 @@ BEYOND_SCHEMAS = (
     "name at least one of",
     "callback_url: ",
     "default_url: ",
+    "name a queue, task_name, error_type",
 )
 """Parts of the details of problems."""
 CANCELLED = "The resource was deleted with `DELETE /api/tasks/"

@@ -20,7 +20,7 @@ from tasks.webhooks import Webhooks
 from tests.integration import conftest
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS, CASES_AT_LEAST = 120, 2_000
+SECONDS, CASES_AT_LEAST = 75, 2_000
 LEFT_OUT = (
     # Streams, which their own tests read event by event.
     *("watchTask", "watchCase", "watchCaseAtOldPath", "watchTenant", "getBatchResults"),
