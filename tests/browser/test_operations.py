@@ -1,8 +1,8 @@
-"""What somebody on duty does in the console: deal with what failed."""
+"""What somebody on duty does in the console: deal with what failed, and with what runs by the clock."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -64,3 +64,25 @@ def test_all_that_match_are_cancelled_also_what_is_not_on_the_screen(console: Pa
     expect(console.locator(".toast")).to_contain_text("120 tarefas canceladas")
     expect(console.locator("tr[data-task]").first).to_contain_text("Cancelada")
     assert api.get(f"/api/tasks/{other}").json()["status"] == "scheduled"
+
+
+def test_a_schedule_is_run_now_paused_and_resumed(console: Page, api: httpx.Client) -> None:
+    go(console, "Agenda")
+    listed = console.locator("tr[data-schedule]").filter(has_text="Manutenção").first
+    name = listed.get_attribute("data-schedule")
+
+    def known() -> dict[str, Any]:
+        return next(one for one in api.get("/api/schedules").json()["schedules"] if one["name"] == name)
+
+    # when it is run by hand, its end is shown
+    listed.get_by_role("button", name="Executar agora").click()
+    expect(console.locator(".toast")).to_contain_text("foi enfileirada")
+    wait_until(lambda: known()["last_status"] == "succeeded", "it has run")
+
+    # and it can be held
+    listed.get_by_role("button", name="Pausar").click()
+    expect(listed).to_contain_text("pausada")
+    assert known()["paused"] is True
+    listed.get_by_role("button", name="Retomar").click()
+    expect(listed.get_by_role("button", name="Pausar")).to_be_visible()
+    assert known()["paused"] is False
