@@ -1,4 +1,4 @@
-"""All actors of Despacho, and when those that have a schedule are due."""
+"""All actors of Despacho. When those that come by themselves are due is in `tasks/timetable.py`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ DECLARED = (
     Declared("batch.process_case", batch.process_case),
     Declared("webhooks.deliver", webhooks.deliver),
     Declared("notices.send", notices.send),
-    # In the service's time zone. periodiq never fires on weekday 0: Sunday is 7.
-    Declared("reports.generate", reports.generate, schedule="0 6 * * *"),
-    Declared("alerts.evaluate", alerts.evaluate, schedule="* * * * *"),
-    Declared("backup.run", backup.run_backup, schedule="30 2 * * *"),
-    Declared("upkeep.sweep", upkeep.sweep, schedule="*/5 * * * *"),
+    Declared("reports.generate", reports.generate),
+    Declared("alerts.evaluate", alerts.evaluate),
+    Declared("backup.run", backup.run_backup),
+    Declared("upkeep.sweep", upkeep.sweep),
 )
 
 

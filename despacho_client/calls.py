@@ -154,6 +154,14 @@ def resume(batch_id: str) -> Call:
     return Call("POST", f"{_task(batch_id)}/resume")
 
 
+def schedules() -> Call:
+    return Call("GET", "/api/schedules")
+
+
+def steer_schedule(name: str, wish: str) -> Call:
+    return Call("POST", f"/api/schedules/{quote(name, safe='')}/{wish}")
+
+
 def page(filters: Mapping[str, Any], cursor: str | None) -> Call:
     return Call("GET", "/api/tasks", params={**filters, "cursor": cursor})
 

@@ -24,6 +24,7 @@ from despacho_client.values import (
     Event,
     Operation,
     Receipt,
+    Schedule,
     Similar,
     Task,
 )
@@ -222,6 +223,22 @@ class Client:
     def resume_batch(self, batch_id: str) -> Task:
         """Let a paused batch go on."""
         return cast(Task, self._json(calls.resume(batch_id)))
+
+    def schedules(self) -> list[Schedule]:
+        """What the service does by itself, and when."""
+        return cast(list[Schedule], (self._json(calls.schedules()))["schedules"])
+
+    def run_schedule(self, name: str) -> Accepted:
+        """Run a schedule now, beside its slots."""
+        return cast(Accepted, self._json(calls.steer_schedule(name, "run")))
+
+    def pause_schedule(self, name: str) -> Schedule:
+        """Let its slots pass until it is resumed."""
+        return cast(Schedule, self._json(calls.steer_schedule(name, "pause")))
+
+    def resume_schedule(self, name: str) -> Schedule:
+        """Let it come again, from its next slot on."""
+        return cast(Schedule, self._json(calls.steer_schedule(name, "resume")))
 
     def results(self, batch_id: str, *, after: int = 0) -> Iterator[BatchLine]:
         """The cases of a batch as they end, each once, over cuts of the connection, until all have ended."""

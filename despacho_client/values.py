@@ -27,6 +27,22 @@ class Accepted(TypedDict):
     links: dict[str, str]
 
 
+class Schedule(TypedDict):
+    """What the service does by itself; `missed` counts slots that passed while no scheduler ran."""
+
+    name: str
+    task_name: str
+    cron: str
+    time_zone: str
+    next_at: str | None
+    last_at: str | None
+    last_task_id: str | None
+    last_status: Status | None
+    paused: bool
+    missed: int
+    overdue: bool
+
+
 class TaskError(TypedDict):
     type: str
     message: str

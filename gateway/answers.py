@@ -419,6 +419,28 @@ class QueueState(Answer):
     paused: bool
 
 
+class ScheduleState(Answer):
+    """A schedule and how it stands. `cron` is `off` where it is switched off; `last_at` is when it last came, by its
+    slot or by hand; `missed` counts the slots that passed while no scheduler ran and were not done; `overdue` says
+    that a slot passed five minutes ago or earlier and nobody saw to it."""
+
+    name: str
+    task_name: str
+    cron: str
+    time_zone: str
+    next_at: Time | None
+    last_at: Time | None
+    last_task_id: str | None
+    last_status: Status | None
+    paused: bool
+    missed: Count
+    overdue: bool
+
+
+class Schedules(Answer):
+    schedules: list[ScheduleState]
+
+
 class Workers(Answer):
     workers: list[WorkerState]
 

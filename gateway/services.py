@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -24,6 +25,7 @@ from tasks.erasure import Erasure
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
+from tasks.schedules import Schedules
 from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.similar import SimilarCases
@@ -39,7 +41,10 @@ class Services:
     identities: Identities
     tokens: TokenVerifier | None
     limits: RateLimits
+    requests: Counter[tuple[str, str]]
+    """Responses of this process, by method and status."""
     reports: ReportShelf
+    schedules: Schedules
     breakers: Breakers
     alerts: AlertBoard
     blobs: FolderBlobs
@@ -79,8 +84,10 @@ class Services:
             tasks=tasks,
             identities=identities,
             tokens=TokenVerifier.of(settings),
+            requests=Counter(),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
+            schedules=Schedules(tasks, settings),
             breakers=Breakers(client, settings),
             alerts=AlertBoard(client, settings),
             blobs=blobs,

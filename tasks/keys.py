@@ -60,6 +60,7 @@ KEYS: tuple[Key, ...] = (
     Key("cursor_key", "cursor_key", "string", "cursors", "32 bytes"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
+    Key("totals", "totals", "hash", "ledger", "one field per queue, task type and figure"),
     # Cases, documents, identity, reports.
     Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),
     Key(
@@ -118,6 +119,7 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
+    Key("schedule", "schedule:{schedule}", "hash", "schedules", "six fields; one per schedule of the table"),
     # Circuit breakers of what is asked over the network.
     Key("breaker", "breaker:{dependency}", "hash", "breakers", "TTL: 7 days from its last failure"),
     Key("breakers", "breakers", "zset", "breakers", "1,000 members, those whose last failure is oldest leave"),

@@ -40,6 +40,7 @@ from tasks.redis_faults import redis_faults
 from tasks.sealed_tasks import SealedTasks, TaskSeal, open_payload, opened, sealed_values
 from tasks.sealing import SealBroken, is_sealed, key_id_of
 from tasks.settings import Settings
+from tasks.statistics import HASHES_A_FOLD, totals_told
 from tasks.submission import NewTask
 
 log = logging.getLogger(__name__)
@@ -290,6 +291,10 @@ class Ledger:
             if submitted is not None:
                 return submitted
         raise Unavailable(KEYS_CHANGE)
+
+    def advance_schedule(self, name: str, spec: str, slot_ms: int, task_id: str, missed: int) -> bool:
+        """Say that a schedule's slots up to one have been seen to; false where another scheduler said so first."""
+        return bool(self._call("advance_schedule", name, spec, slot_ms, task_id, missed))
 
     # ------------------------------------------------------------------------------------------- a run
 
@@ -552,6 +557,11 @@ class Ledger:
     def retire(self, worker: str) -> None:
         """Give back whatever this worker still holds and strike it off the list."""
         self._call("retire", worker, self._retention_ms, *self.catalog.lanes)
+
+    def fold_totals(self) -> None:
+        """Put the counters of minutes that are over into the totals, before they expire."""
+        while totals_told(self._call("total", HASHES_A_FOLD)) is None:
+            pass
 
     def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants: delete their files, then `expire` them."""

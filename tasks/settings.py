@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError as Unparsable
 
 from tasks.callbacks import parse_place, place_of
 from tasks.errors import InvalidInput, SettingsError
+from tasks.timetable import check_lines
 
 PREFIX = "DESPACHO_"
 ADDRESS = r"^https?://[^\s@?#]+$"
@@ -165,6 +166,10 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
+    )
+    schedules: dict[str, str] = Field(
+        default={},
+        description='Other cron lines for schedules, or `off`, as JSON: `{"weekly-report": "0 8 * * 1"}`.',
     )
 
     webhook_allowed_hosts: tuple[str, ...] = Field(
@@ -330,6 +335,12 @@ class Settings(BaseSettings):
             if url and not model:
                 raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
         return self
+
+    @field_validator("schedules")
+    @classmethod
+    def _are_schedules(cls, lines: dict[str, str]) -> dict[str, str]:
+        check_lines(lines)
+        return lines
 
     @field_validator("trusted_proxies")
     @classmethod

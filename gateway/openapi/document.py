@@ -31,7 +31,7 @@ TAGS = {
     of_streams.TAG: "Server-sent events, resumable without gap or duplicate.",
     of_cases.TAG: "What a client told, and the files that belong to it.",
     of_dead_letters.TAG: "What failed for good: look into it, replay it, or give it up.",
-    of_service.TAG: "Queues, workers, reports, webhooks and health.",
+    of_service.TAG: "Queues, workers, schedules, reports, webhooks and health.",
     of_service.SESSIONS: "Cookies for the service's own pages.",
     of_service.ABOUT: "What describes the API itself.",
 }

@@ -352,6 +352,19 @@ AUDIT = {
     ],
     "next_cursor": None,
 }
+SCHEDULE = {
+    "name": "daily-report",
+    "task_name": "reports.generate",
+    "cron": "0 6 * * *",
+    "time_zone": "America/Sao_Paulo",
+    "next_at": "2026-11-24T09:00:00.000Z",
+    "last_at": "2026-11-23T09:00:00.012Z",
+    "last_task_id": TASK,
+    "last_status": "succeeded",
+    "paused": False,
+    "missed": 0,
+    "overdue": False,
+}
 WEBHOOKS: dict[str, Any] = {
     "default_url": "https://app.example/hooks",
     "secret_id": "5d0c1a2b3c4d",

@@ -43,6 +43,7 @@ _KIND_EXAMPLE = {
     "meaning": _KIND.meaning,
     "remedy": _KIND.remedy,
 }
+SCHEDULE = Parameter("name", "path", "The name of a schedule.", text(minLength=1), "daily-report")
 _HTML = {"type": "string", "contentMediaType": "text/html"}
 
 OPERATIONS = (
@@ -92,6 +93,76 @@ OPERATIONS = (
         summary="The workers that live",
         scope="ops:read",
         answers=(Answer(200, "The workers.", answers.Workers, example={"workers": [examples.WORKER]}),),
+    ),
+    Operation(
+        method="GET",
+        path="/api/schedules",
+        operation_id="listSchedules",
+        tag=TAG,
+        summary="What the service does by itself, and when",
+        scope="ops:read",
+        answers=(
+            Answer(
+                200,
+                "The schedules.",
+                answers.Schedules,
+                links={
+                    f"{verb}Schedule": Link(f"{verb}Schedule", {"name": "$response.body#/schedules/0/name"})
+                    for verb in ("run", "pause", "resume")
+                },
+                example={"schedules": [examples.SCHEDULE]},
+            ),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/api/schedules/{name}/run",
+        operation_id="runSchedule",
+        tag=TAG,
+        summary="Run a schedule now",
+        description="Beside its slots, also where it is paused or off. The task is one of the token's tenant.",
+        scope="ops:write",
+        parameters=(SCHEDULE,),
+        answers=(
+            Answer(
+                202,
+                "It is queued.",
+                answers.Accepted,
+                headers=("Location", "Retry-After"),
+                links=task_links(),
+                example=examples.ACCEPTED,
+            ),
+        ),
+        problems=(QUEUE_FULL, QUOTA_EXCEEDED),
+    ),
+    Operation(
+        method="POST",
+        path="/api/schedules/{name}/pause",
+        operation_id="pauseSchedule",
+        tag=TAG,
+        summary="Pause a schedule",
+        description="Its slots pass until it is resumed, and are not made up for.",
+        scope="ops:write",
+        parameters=(SCHEDULE,),
+        answers=(
+            Answer(
+                200,
+                "It is paused.",
+                answers.ScheduleState,
+                links={"resumeSchedule": Link("resumeSchedule", {"name": "$response.body#/name"})},
+                example={**examples.SCHEDULE, "paused": True, "next_at": None},
+            ),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/api/schedules/{name}/resume",
+        operation_id="resumeSchedule",
+        tag=TAG,
+        summary="Resume a schedule",
+        scope="ops:write",
+        parameters=(SCHEDULE,),
+        answers=(Answer(200, "It comes again.", answers.ScheduleState, example=examples.SCHEDULE),),
     ),
     Operation(
         method="GET",
@@ -282,6 +353,17 @@ OPERATIONS = (
         scope=None,
         answers=(Answer(204, "Logged out.", headers=("Set-Cookie",)),),
         problems=(FORBIDDEN, UNAVAILABLE),
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        operation_id="getMetrics",
+        tag=TAG,
+        summary="Metrics for Prometheus",
+        description="Over all tenants and processes, and none is named; responses and streams are those of the "
+        "process that answers.",
+        scope="ops:read",
+        answers=(Answer(200, "The text format of Prometheus.", {"type": "string"}, media_type="text/plain"),),
     ),
     Operation(
         method="GET",
