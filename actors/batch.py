@@ -272,9 +272,10 @@ class _CaseWork:
         return ()
 
     def _found_before(self) -> BatchCaseResult:
-        """What an earlier attempt left; nothing where it left nothing, or what this release can't read."""
+        """What an earlier run left, also one that waits for a breaker and used up no attempt; nothing where it left
+        nothing, or what this release can't read."""
         nothing = BatchCaseResult(case_id=self._payload.case_id)
-        if not self._run.started.retries:
+        if self._run.number <= 1:
             return nothing
         (record,) = self._tools.ledger.tasks([self._run.task_id])
         with suppress(ValidationError, FileNotFoundError, SealBroken):

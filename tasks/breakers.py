@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import quote, unquote
 
+import redis
+
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
 from tasks.keys import Keys
@@ -22,8 +24,8 @@ from tasks.settings import Settings
 TTL_MS = 7 * 86_400_000
 BREAKERS_AT_MOST = 1_000
 OPENINGS_AT_MOST = 10_000
-READ_AT_ONCE = 1_000
 
+Entry = tuple[bytes, dict[bytes, bytes]]
 Says = Literal["closed", "probe", "open", "probed"]
 
 
@@ -103,8 +105,35 @@ class Opening:
     error: str
 
 
+class BreakerBook:
+    """What is known of all breakers, for workers. Every method raises `Unavailable` when Redis is away."""
+
+    def __init__(self, client: redis.Redis, settings: Settings) -> None:
+        self._client = client
+        self._keys = Keys(settings.namespace)
+        self._providers = _providers(settings)
+
+    def list(self) -> Sequence[BreakerState]:
+        """Those of the providers that are set, then whatever failed in the last seven days, by name."""
+        with redis_faults():
+            names = _in_order(
+                self._providers, cast(list[bytes], self._client.zrange(self._keys.of("breakers"), 0, -1))
+            )
+            pipe = self._client.pipeline(transaction=False)
+            for name in names:
+                pipe.hgetall(self._keys.of("breaker", dependency=quoted(name)))
+            return _states(names, pipe.execute() if names else [], self._providers)
+
+    def openings(self, first_ms: int, last_ms: int) -> Sequence[Opening]:
+        """Every opening of a period, oldest first; about the last 10,000 are kept."""
+        stream = self._keys.of("breaker_openings")
+        with redis_faults():
+            entries = cast(list[Entry], self._client.xrange(stream, str(first_ms), str(last_ms)))
+        return [_opening(entry_id, fields) for entry_id, fields in entries]
+
+
 class Breakers:
-    """What is known of all breakers. Every method raises `Unavailable` when Redis is away."""
+    """The same for the gateway. Every method raises `Unavailable` when Redis is away."""
 
     def __init__(self, client: AsyncRedis, settings: Settings) -> None:
         self._client = client
@@ -112,30 +141,20 @@ class Breakers:
         self._providers = _providers(settings)
 
     async def list(self) -> Sequence[BreakerState]:
-        """Those of the providers that are set, then whatever failed in the last seven days, by name."""
+        """As of `BreakerBook`."""
         with redis_faults():
-            known = await self._client.zrange(self._keys.of("breakers"), 0, -1)
-            names = _in_order(self._providers, (unquote(name.decode()) for name in known))
+            names = _in_order(self._providers, await self._client.zrange(self._keys.of("breakers"), 0, -1))
             pipe = self._client.pipeline(transaction=False)
             for name in names:
                 pipe.hgetall(self._keys.of("breaker", dependency=quoted(name)))
-            kept = await pipe.execute() if names else []
-        states = [_state(name, fields) for name, fields in zip(names, kept, strict=True)]
-        return [state for state in states if state.last_error or state.name in self._providers]
+            return _states(names, await pipe.execute() if names else [], self._providers)
 
     async def openings(self, first_ms: int, last_ms: int) -> Sequence[Opening]:
-        """Every opening of a period, oldest first; about the last 10,000 are kept."""
-        found: list[Opening] = []
-        start = str(first_ms)
-        while True:
-            with redis_faults():
-                entries = await self._client.xrange(
-                    self._keys.of("breaker_openings"), start, str(last_ms), count=READ_AT_ONCE
-                )
-            found += [_opening(entry_id, fields) for entry_id, fields in entries]
-            if len(entries) < READ_AT_ONCE:
-                return found
-            start = "(" + entries[-1][0].decode()
+        """As of `BreakerBook`."""
+        stream = self._keys.of("breaker_openings")
+        with redis_faults():
+            entries = await self._client.xrange(stream, str(first_ms), str(last_ms))
+        return [_opening(entry_id, fields) for entry_id, fields in entries]
 
 
 def _providers(settings: Settings) -> tuple[str, ...]:
@@ -143,8 +162,16 @@ def _providers(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name, url in chosen.items() if url is not None)
 
 
-def _in_order(first: Sequence[str], names: Iterable[str]) -> Sequence[str]:
-    return [*first, *sorted(set(names) - set(first))]
+def _in_order(first: Sequence[str], others: Iterable[bytes]) -> Sequence[str]:
+    names = {unquote(name.decode()) for name in others}
+    return [*first, *sorted(names - set(first))]
+
+
+def _states(
+    names: Sequence[str], kept: Iterable[Mapping[bytes, bytes]], always: Sequence[str]
+) -> Sequence[BreakerState]:
+    states = [_state(name, fields) for name, fields in zip(names, kept, strict=True)]
+    return [state for state in states if state.last_error or state.name in always]
 
 
 def _state(name: str, fields: Mapping[bytes, bytes]) -> BreakerState:

@@ -358,6 +358,17 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
+        path="/metrics",
+        operation_id="getMetrics",
+        tag=TAG,
+        summary="Metrics for Prometheus",
+        description="Over all tenants and processes, and none is named; responses and streams are those of the "
+        "process that answers.",
+        scope="ops:read",
+        answers=(Answer(200, "The text format of Prometheus.", {"type": "string"}, media_type="text/plain"),),
+    ),
+    Operation(
+        method="GET",
         path="/healthz",
         operation_id="getHealth",
         tag=TAG,

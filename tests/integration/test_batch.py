@@ -22,6 +22,7 @@ from despacho_client import Client as DespachoClient
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
 from tasks.api_keys import SCOPES, ApiKeys
+from tasks.errors import CircuitOpen
 from tasks.payloads import AnalyzedDocument, DocumentOptions, TriageResult, Turn
 from tasks.settings import Settings
 from tests.conftest import wait_until
@@ -49,6 +50,7 @@ class StagedEngines:
         self.go_on = threading.Event()
         self.fails = True
         self.failing_embeddings = 0
+        self.closed_embeddings = 0
         self.begun: Counter[str] = Counter()
         self.most_at_a_time = 0
         self._now = 0
@@ -79,6 +81,9 @@ class StagedEngines:
             self._now -= 1
 
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
+        if self.closed_embeddings:
+            self.closed_embeddings -= 1
+            raise CircuitOpen("far", "circuit open", "embeddings", 0.05)
         if self.failing_embeddings:
             self.failing_embeddings -= 1
             raise RuntimeError("segredo do cliente")
@@ -372,6 +377,18 @@ def test_what_one_attempt_achieved_is_not_done_again(api: Client, engines: Stage
     assert line["result"]["triage"]["summary"] == LONG
     assert line["result"]["embeddings"]["count"] == 1
     assert line["result"]["errors"] == []
+    assert engines.begun == {"a": 1}
+
+
+def test_a_case_that_waits_for_a_breaker_does_nothing_again_and_uses_up_no_attempt(
+    api: Client, engines: StagedEngines
+) -> None:
+    engines.closed_embeddings = 3
+    cases, patience = inline(a="muito"), {"max_retries": 0}
+    (line,) = lines(api, submit(api, cases, ["triage", "embeddings"], retry_config=patience))
+
+    assert line["status"] == "succeeded"
+    assert line["result"]["embeddings"]["count"] == 1
     assert engines.begun == {"a": 1}
 
 

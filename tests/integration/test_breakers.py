@@ -13,7 +13,7 @@ import redis
 
 from actors.engines.http.breaker import SharedBreaker
 from tasks import breakers
-from tasks.breakers import Breakers, Opening, WorkersBreaker
+from tasks.breakers import BreakerBook, Breakers, Opening, WorkersBreaker
 from tasks.clock import now_ms
 from tasks.connection import connect, connect_async
 from tasks.keys import Keys
@@ -107,11 +107,14 @@ def test_openings_are_read_by_period(client: redis.Redis, settings: Settings) ->
             await connection.aclose()
 
     before = now_ms()
-    of_a_process(settings, "webhooks:acme:a.example:443", failures=1).failed("a", "WebhookFailed")
+    of_a_process(settings, "webhooks:acme:a.example:443", failures=1, cooldown_ms=60_000).failed("a", "WebhookFailed")
 
     (opening,) = asyncio.run(openings(before - 1_000, now_ms() + 1_000))
     assert (opening.name, opening.error) == ("webhooks:acme:a.example:443", "WebhookFailed")
     assert asyncio.run(openings(0, before - 60_000)) == []
+    book = BreakerBook(client, settings)
+    assert book.openings(before - 1_000, now_ms() + 1_000) == [opening]
+    assert [(state.name, state.state) for state in book.list()] == [(opening.name, "open")]
 
 
 def test_while_redis_is_away_a_process_counts_for_itself(settings: Settings, tmp_path: Path) -> None:
