@@ -20,6 +20,7 @@ MEMBERS_A_SWEEP = 100_000
 
 def sweep(run: Run, payload: UpkeepPayload, tools: Toolbox) -> UpkeepResult:  # noqa: ARG001
     """Both in small steps, so that nobody waits for a long script."""
+    tools.ledger.fold_totals()
     expired = _expire(run, tools)
     _delete_unneeded(tools)
     run.report(50, f"{expired} tarefas antigas apagadas")

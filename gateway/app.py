@@ -19,6 +19,7 @@ from gateway import (
     docs,
     documents,
     events,
+    metrics,
     operations,
     problem_pages,
     results,
@@ -27,6 +28,7 @@ from gateway import (
     tasks,
     webhooks,
 )
+from gateway.metrics import CountedRequests
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
@@ -44,6 +46,7 @@ EXPOSED = (
 
 def create_app(settings: Settings) -> Starlette:
     """The gateway as an ASGI application over the Redis of the settings."""
+    known = Services.build(settings)
     app = Starlette(
         routes=[
             *tasks.ROUTES,
@@ -58,16 +61,17 @@ def create_app(settings: Settings) -> Starlette:
             *alerts.ROUTES,
             *operations.dashboard_routes(settings),
             *audit.ROUTES,
+            *metrics.ROUTES,
             *sessions.ROUTES,
             *problem_pages.ROUTES,
             *docs.ROUTES,
             *console.ROUTES,
         ],
-        middleware=_middleware(settings),
+        middleware=[Middleware(CountedRequests, known.requests), *_middleware(settings)],
         exception_handlers=HANDLERS,
         lifespan=_life,
     )
-    app.state.services = Services.build(settings)
+    app.state.services = known
     return app
 
 

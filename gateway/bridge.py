@@ -295,6 +295,11 @@ class Bridge:
         self._pubsub: Any = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def watching(self) -> int:
+        """How many watch, in this process."""
+        return sum(len(channel.watchers) for channel in self._channels.values())
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="bridge")
 

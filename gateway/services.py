@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -40,6 +41,8 @@ class Services:
     identities: Identities
     tokens: TokenVerifier | None
     limits: RateLimits
+    requests: Counter[tuple[str, str]]
+    """Responses of this process, by method and status."""
     reports: ReportShelf
     schedules: Schedules
     breakers: Breakers
@@ -81,6 +84,7 @@ class Services:
             tasks=tasks,
             identities=identities,
             tokens=TokenVerifier.of(settings),
+            requests=Counter(),
             limits=RateLimits(RateCounts(client, settings), settings),
             reports=ReportShelf(client, settings),
             schedules=Schedules(tasks, settings),

@@ -60,6 +60,7 @@ KEYS: tuple[Key, ...] = (
     Key("cursor_key", "cursor_key", "string", "cursors", "32 bytes"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
+    Key("totals", "totals", "hash", "ledger", "one field per queue, task type and figure"),
     # Cases, documents, identity, reports.
     Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),
     Key(

@@ -27,6 +27,7 @@ from tasks.errors import (
     InvalidInput,
     NotABatch,
     NotFound,
+    OnHold,
     QueueFull,
     QuotaExceeded,
     RecordChanged,
@@ -39,6 +40,7 @@ from tasks.redis_faults import redis_faults
 from tasks.sealed_tasks import SealedTasks, TaskSeal, open_payload, opened, sealed_values
 from tasks.sealing import SealBroken, is_sealed, key_id_of
 from tasks.settings import Settings
+from tasks.statistics import HASHES_A_FOLD, totals_told
 from tasks.submission import NewTask
 
 log = logging.getLogger(__name__)
@@ -451,6 +453,14 @@ class Ledger:
         wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments(), "")
         return parse_move(Move.REQUEUE, self._call("requeue", *wish, "1" if held else "")).verdict
 
+    def discard(self, task_id: str, tenant: str = ANY_TENANT) -> None:
+        """Let a failed task expire now: the chores forget it, files first. Raises `NotFound`; `IllegalMove` for what
+        hasn't failed; `OnHold` where a hold keeps its case."""
+        answer = self._call("discard", task_id, tenant, UNCONDITIONAL, "")
+        if answer[0] == b"held":
+            raise OnHold("the case of the task is on hold; the task was not discarded")
+        parse_move(Move.REQUEUE, answer)
+
     # ------------------------------------------------------------------------------------------ upkeep
 
     def beat(self, worker: str, description: dict[str, Any] | None) -> bool:
@@ -547,6 +557,11 @@ class Ledger:
     def retire(self, worker: str) -> None:
         """Give back whatever this worker still holds and strike it off the list."""
         self._call("retire", worker, self._retention_ms, *self.catalog.lanes)
+
+    def fold_totals(self) -> None:
+        """Put the counters of minutes that are over into the totals, before they expire."""
+        while totals_told(self._call("total", HASHES_A_FOLD)) is None:
+            pass
 
     def expired(self) -> dict[str, str]:
         """Some ended tasks whose time is over, and their tenants: delete their files, then `expire` them."""

@@ -393,6 +393,12 @@ class Reader:
             draining=told.get("draining", False),
         )
 
+    async def memory(self) -> tuple[int, int]:
+        """Bytes that the server uses, and how many it may use at most; 0 where it has no limit."""
+        with redis_faults():
+            told = await self.client.info("memory")
+        return int(told["used_memory"]), int(told["maxmemory"])
+
     async def figures_by_queue(self, tenant: str) -> dict[str, Figures]:
         """What a tenant's tasks came to in the last hour."""
         by_queue, _ = aggregate(await self._minutes([tenant]))

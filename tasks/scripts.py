@@ -54,6 +54,7 @@ NAMES = (
     "note",
     "extend_audit",
     "standing",
+    "total",
     "sweep",
     "keep_vector",
     "share_vectors",

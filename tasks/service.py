@@ -37,6 +37,7 @@ from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.redis_faults import redis_faults
 from tasks.settings import Settings
 from tasks.standing import Outlook
+from tasks.statistics import HASHES_A_FOLD, Figures, by_task, totals_told
 from tasks.submission import DEFAULT_TENANT, NewTask, Order, check
 from tasks.webhooks import WebhookDesk
 
@@ -316,3 +317,10 @@ class TaskService:
         """The last hour's figures of one tenant; of all of them with `None`."""
         tenants = [tenant] if tenant is not None else await self.reader.tenants()
         return await self.reader.stats(tenants)
+
+    async def totals(self) -> dict[tuple[str, str], Figures]:
+        """Everything that was ever counted, over all tenants, by queue and task name. No figure ever goes back."""
+        while True:
+            hashes = totals_told(await self._call("total", HASHES_A_FOLD))
+            if hashes is not None:
+                return by_task(hashes)

@@ -7,7 +7,7 @@ percentile is the upper edge of a bucket: at most 19 % above the true value.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,14 +53,19 @@ def _percentile(buckets: Mapping[int, int], share: int) -> float | None:
     for bucket in sorted(buckets):
         seen += buckets[bucket]
         if seen >= wanted:
-            return round(float(2 ** ((bucket + 1) / BUCKETS_PER_DOUBLING)) - 1, 1)
+            return round(upper_edge_ms(bucket), 1)
     return None
 
 
 def mean(buckets: Mapping[int, int]) -> float:
     """The mean in ms, from the middles of the buckets; there must be something in them."""
+    return sum_ms(buckets) / sum(buckets.values())
+
+
+def sum_ms(buckets: Mapping[int, int]) -> float:
+    """The sum in ms, from the middles of the buckets."""
     middles = ((2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) - 1) * count for bucket, count in buckets.items())
-    return float(sum(middles) / sum(buckets.values()))
+    return float(sum(middles))
 
 
 def aggregate(minutes: Iterable[Mapping[bytes, bytes]]) -> tuple[dict[str, Figures], dict[str, Figures]]:
@@ -73,6 +78,34 @@ def aggregate(minutes: Iterable[Mapping[bytes, bytes]]) -> tuple[dict[str, Figur
             queues[queue].add(what, bucket, int(count))
             names[name].add(what, bucket, int(count))
     return dict(queues), dict(names)
+
+
+HASHES_A_FOLD = 20
+"""As many as the script of the totals looks at in one call, so that nobody waits for it."""
+
+
+def totals_told(answer: Sequence[Any]) -> list[Mapping[bytes, bytes]] | None:
+    """The hashes whose sum is all ever counted, as `total.lua` told them; `None` while there is more to fold."""
+    over, *hashes = answer
+    if not over:
+        return None
+    told: list[Mapping[bytes, bytes]] = [dict(zip(some[::2], some[1::2], strict=True)) for some in hashes]
+    return [{name: count for name, count in some.items() if name != b"from"} for some in told]
+
+
+def by_task(hashes: Iterable[Mapping[bytes, bytes]]) -> dict[tuple[str, str], Figures]:
+    """The figures by queue and task name."""
+    found: dict[tuple[str, str], Figures] = defaultdict(Figures)
+    for some in hashes:
+        for raw, count in some.items():
+            queue, name, what, bucket = [*raw.decode().split("/"), ""][:4]
+            found[queue, name].add(what, bucket, int(count))
+    return dict(found)
+
+
+def upper_edge_ms(bucket: int) -> float:
+    """What is in a bucket lies below this."""
+    return float(2 ** ((bucket + 1) / BUCKETS_PER_DOUBLING)) - 1
 
 
 def ended(figures: Iterable[Figures]) -> int:

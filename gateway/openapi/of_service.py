@@ -245,11 +245,13 @@ OPERATIONS = (
         operation_id="getReport",
         tag=TAG,
         summary="Read a report",
-        description="With `.html` behind the id it is a page; with `.json`, or without, it is data.",
+        description="With `.html` behind the id it is a page, with `.csv` a table; with `.json`, or "
+        "without, it is data.",
         scope="ops:read",
         parameters=(Parameter("report_id", "path", "The id of a report.", text(minLength=1), examples.TASK),),
         answers=(
             Answer(200, "The report.", answers.Report, example=examples.REPORT),
+            Answer(200, "The report.", {"type": "string"}, media_type="text/csv"),
             Answer(200, "The report.", _HTML, media_type="text/html"),
         ),
     ),
@@ -353,6 +355,17 @@ OPERATIONS = (
         scope=None,
         answers=(Answer(204, "Logged out.", headers=("Set-Cookie",)),),
         problems=(FORBIDDEN, UNAVAILABLE),
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        operation_id="getMetrics",
+        tag=TAG,
+        summary="Metrics for Prometheus",
+        description="Over all tenants and processes, and none is named; responses and streams are those of the "
+        "process that answers.",
+        scope="ops:read",
+        answers=(Answer(200, "The text format of Prometheus.", {"type": "string"}, media_type="text/plain"),),
     ),
     Operation(
         method="GET",

@@ -1,0 +1,35 @@
+-- Folds the counters of minutes that are over into the totals, which last, and reads both. A minute is folded once: how
+-- far that has come stands beside the totals, as `from`, the first minute that isn't folded.
+-- ARGV: how many hashes to look at, at most
+-- Returns {1 where all is folded that is over, else 0; the totals; the counters of each minute that isn't over}: so
+--         that their sum never goes back.
+
+-- The minute before this one is left open too: a clock that is set back a little loses no count.
+local this_minute = math.floor(now() / 60000)
+local last_over = this_minute - 2
+local totals, tenants = key.totals(), redis.call('SMEMBERS', key.tenants())
+local from = tonumber(redis.call('HGET', totals, 'from')) or this_minute - STATS_TTL_S / 60
+local left = tonumber(ARGV[1])
+
+local function fold(minute)
+  for _, tenant in ipairs(tenants) do
+    local counted = redis.call('HGETALL', key.stats(tenant, whole(minute)))
+    for i = 1, #counted, 2 do redis.call('HINCRBY', totals, counted[i], counted[i + 1]) end
+  end
+  left = left - math.max(#tenants, 1)
+end
+
+while from <= last_over and left > 0 do
+  fold(from)
+  from = from + 1
+end
+redis.call('HSET', totals, 'from', whole(from))
+
+local answer = {from > last_over and 1 or 0, redis.call('HGETALL', totals)}
+for minute = from, this_minute do
+  if answer[1] == 0 then break end
+  for _, tenant in ipairs(tenants) do
+    answer[#answer + 1] = redis.call('HGETALL', key.stats(tenant, whole(minute)))
+  end
+end
+return answer
