@@ -688,6 +688,7 @@ class Alerts(Answer):
 
 class ReportLinks(Answer):
     json_: str = Field(alias="json")
+    csv: str
     html: str
 
 

@@ -23,6 +23,7 @@ from gateway.tasks import SOON, links
 from middleware.dashboard import dashboard_app, dashboard_styles
 from tasks.api_keys import Identity
 from tasks.errors import NotFound, Unavailable
+from tasks.report_table import as_csv
 from tasks.settings import Settings
 from tasks.submission import Order
 
@@ -99,7 +100,7 @@ async def list_reports(request: Request, identity: Identity) -> Response:  # noq
 
 
 def _report_links(report_id: str) -> dict[str, str]:
-    return {form: f"/api/reports/{report_id}.{form}" for form in ("json", "html")}
+    return {form: f"/api/reports/{report_id}.{form}" for form in ("json", "csv", "html")}
 
 
 @needs("ops:write")
@@ -119,10 +120,13 @@ async def get_report(request: Request, identity: Identity) -> Response:  # noqa:
     data, page = await services(request).reports.read(report_id)
     if form in ("", "json"):
         return Json(data)
+    if form == "csv":
+        name = f'attachment; filename="{data["kind"]}-{data["until"][:10]}.csv"'
+        return Response(as_csv(data), media_type="text/csv", headers={"Content-Disposition": name})
     if form == "html":
         policy = policy_of(["'unsafe-inline'"])
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
-    raise HTTPException(404, "A report has the forms .json and .html.")
+    raise HTTPException(404, "A report has the forms .json, .csv and .html.")
 
 
 # --------------------------------------------------------------------------------------------- dashboard

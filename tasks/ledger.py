@@ -27,6 +27,7 @@ from tasks.errors import (
     InvalidInput,
     NotABatch,
     NotFound,
+    OnHold,
     QueueFull,
     QuotaExceeded,
     RecordChanged,
@@ -451,6 +452,14 @@ class Ledger:
         draws it; one that isn't runs whatever became of its parent. Raises `NotFound`, `IllegalMove`."""
         wish = (task_id, tenant, allowed_from(Move.REQUEUE), UNCONDITIONAL, *Idempotency().arguments(), "")
         return parse_move(Move.REQUEUE, self._call("requeue", *wish, "1" if held else "")).verdict
+
+    def discard(self, task_id: str, tenant: str = ANY_TENANT) -> None:
+        """Let a failed task expire now: the chores forget it, files first. Raises `NotFound`; `IllegalMove` for what
+        hasn't failed; `OnHold` where a hold keeps its case."""
+        answer = self._call("discard", task_id, tenant, UNCONDITIONAL, "")
+        if answer[0] == b"held":
+            raise OnHold("the case of the task is on hold; the task was not discarded")
+        parse_move(Move.REQUEUE, answer)
 
     # ------------------------------------------------------------------------------------------ upkeep
 

@@ -143,7 +143,7 @@ class TaskService:
 
     async def _check(self, order: Order) -> NewTask:
         task = check(order, self.catalog)
-        bound = self.catalog.get(order.task_name).bind(order.args, order.kwargs)
+        bound = self.catalog.get(order.task_name, internal=order.internal).bind(order.args, order.kwargs)
         if task.name == "triage.process_async" or (task.name == "embeddings.generate_async" and task.case_id):
             await self._check_conversation(task, bound)
         for document_id in dict.fromkeys(bound.get("document_ids") or ()):

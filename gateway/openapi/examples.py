@@ -375,7 +375,7 @@ WEBHOOKS: dict[str, Any] = {
 }
 REPORTS = {
     "reports": [
-        {"report_id": TASK, "links": {"json": f"/api/reports/{TASK}.json", "html": f"/api/reports/{TASK}.html"}}
+        {"report_id": TASK, "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")}}
     ]
 }
 REPORT = {

@@ -245,11 +245,13 @@ OPERATIONS = (
         operation_id="getReport",
         tag=TAG,
         summary="Read a report",
-        description="With `.html` behind the id it is a page; with `.json`, or without, it is data.",
+        description="With `.html` behind the id it is a page, with `.csv` a table; with `.json`, or "
+        "without, it is data.",
         scope="ops:read",
         parameters=(Parameter("report_id", "path", "The id of a report.", text(minLength=1), examples.TASK),),
         answers=(
             Answer(200, "The report.", answers.Report, example=examples.REPORT),
+            Answer(200, "The report.", {"type": "string"}, media_type="text/csv"),
             Answer(200, "The report.", _HTML, media_type="text/html"),
         ),
     ),

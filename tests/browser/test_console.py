@@ -212,7 +212,7 @@ def test_the_overview_shows_queues_workers_and_plots(console: Page, api: httpx.C
     expect(queues.get_by_role("rowheader", name=re.compile("^triage"))).to_be_visible()
     expect(console.get_by_role("listitem").filter(has=console.get_by_role("meter"))).to_have_count(1)
     expect(console.get_by_role("img", name=re.compile(r"^Execução: p50 \d"))).to_be_visible()
-    expect(console.locator(".plot rect").first).to_be_attached()
+    expect(console.locator(".plot rect.mark").first).to_be_attached()
 
 
 def test_a_queue_is_paused_and_resumed(console: Page, api: httpx.Client) -> None:

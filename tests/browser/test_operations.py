@@ -1,13 +1,13 @@
-"""What somebody on duty does in the console: deal with what failed."""
+"""What somebody on duty does in the console: deal with what failed, and with what runs by the clock."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from tests.browser.story import expect, go, row, submit_failing
+from tests.browser.story import expect, go, row, submit, submit_failing
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -47,3 +47,42 @@ def test_a_group_of_dead_letters_is_replayed_and_one_is_discarded(console: Page,
         return sum(event["event"] == "queued" for event in events)
 
     wait_until(lambda: all(times_queued(task_id) == 2 for task_id in failed[1:]), "the group was replayed")
+
+
+def test_all_that_match_are_cancelled_also_what_is_not_on_the_screen(console: Page, api: httpx.Client) -> None:
+    # given more tasks of one case than the list shows at once, and one of another
+    words = {"user_message": "Oi"}
+    many = [{"task_name": "triage.process_async", "args": ["muitas"], "kwargs": words, "countdown": 3_600}] * 120
+    assert api.post("/api/tasks/bulk", json={"tasks": many}).status_code == 202
+    other = submit(api, args=["outra"], kwargs=words, countdown=3_600)
+    console.goto("/tasks?case_id=muitas")
+    expect(console.locator("tr[data-task]").first).to_be_visible()
+
+    console.get_by_role("button", name="Cancelar todas do filtro").click()
+    console.get_by_role("dialog").get_by_role("button", name="Cancelar todas do filtro").click()
+
+    expect(console.locator(".toast")).to_contain_text("120 tarefas canceladas")
+    expect(console.locator("tr[data-task]").first).to_contain_text("Cancelada")
+    assert api.get(f"/api/tasks/{other}").json()["status"] == "scheduled"
+
+
+def test_a_schedule_is_run_now_paused_and_resumed(console: Page, api: httpx.Client) -> None:
+    go(console, "Agenda")
+    listed = console.locator("tr[data-schedule]").filter(has_text="Manutenção").first
+    name = listed.get_attribute("data-schedule")
+
+    def known() -> dict[str, Any]:
+        return next(one for one in api.get("/api/schedules").json()["schedules"] if one["name"] == name)
+
+    # when it is run by hand, its end is shown
+    listed.get_by_role("button", name="Executar agora").click()
+    expect(console.locator(".toast")).to_contain_text("foi enfileirada")
+    wait_until(lambda: known()["last_status"] == "succeeded", "it has run")
+
+    # and it can be held
+    listed.get_by_role("button", name="Pausar").click()
+    expect(listed).to_contain_text("pausada")
+    assert known()["paused"] is True
+    listed.get_by_role("button", name="Retomar").click()
+    expect(listed.get_by_role("button", name="Pausar")).to_be_visible()
+    assert known()["paused"] is False

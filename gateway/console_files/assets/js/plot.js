@@ -38,15 +38,16 @@ export class Plot {
     return element("p", { class: "axis", "aria-hidden": "true" }, this.from, this.until);
   }
 
-  // `values` is [{<name>: number | null}], oldest first; `at(place)` says when a value was.
-  draw(values, at, from, until) {
+  // `values` is [{<name>: number | null}], oldest first, of the first `unknown` of which not all is known; `at(place)`
+  // says when a value was.
+  draw(values, at, from, until, unknown) {
     this.values = values;
     this.at = at;
     const top = ceiling(Math.max(0, ...values.flatMap((value) => this.lines.map(({ name }) => value[name] ?? 0))));
     this.most.textContent = top ? this.say(top) : "";
     this.from.textContent = from;
     this.until.textContent = until;
-    this.drawing.replaceChildren(...grid(), ...this.lines.flatMap((line) => shape(line, values, top || 1)));
+    this.drawing.replaceChildren(...shade(unknown, values.length), ...grid(), ...this.lines.flatMap((line) => shape(line, values, top || 1)));
     this.tell(null);
   }
 
@@ -75,6 +76,10 @@ function ceiling(value) {
   if (value <= 0) return 0;
   const size = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((step) => step * size).find((step) => step >= value);
+}
+
+function shade(unknown, all) {
+  return unknown ? [svg("rect", { class: "unknown", x: 0, y: 0, width: (unknown / all) * WIDTH, height: HEIGHT })] : [];
 }
 
 function grid() {

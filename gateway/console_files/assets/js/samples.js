@@ -8,6 +8,8 @@ const SPAN_MS = 15 * 60_000;
 const BUCKET_MS = 15_000;
 const AT_MOST = 20_000;
 
+// Before this moment not all ends are known, for the list was read only so far back.
+let knownFrom = 0;
 const ends = new Map();
 const begun = new Map();
 
@@ -38,17 +40,23 @@ function end(id, at, { status }) {
 export async function readBefore() {
   const states = ["succeeded", "failed"];
   const pages = await Promise.all(states.map((state) => callInSession("GET", `/api/tasks?status=${state}&limit=200`)));
+  const cut = pages.filter((page) => page.next_cursor).map(({ tasks }) => Math.min(...tasks.map(finished)));
+  knownFrom ||= Math.max(0, ...cut);
   for (const { task_id: id, finished_at: at, status, wait_ms: wait, run_ms: run } of pages.flatMap(({ tasks }) => tasks)) {
     const known = ends.get(id);
     if (at && (known?.run ?? null) === null) ends.set(id, { at: Date.parse(at), status, wait, run });
   }
 }
 
+function finished({ finished_at: at }) {
+  return Date.parse(at);
+}
+
 function bound(map) {
   while (map.size > AT_MOST) map.delete(map.keys().next().value);
 }
 
-// `{from, step, buckets}`; a bucket has the counts of its ends, and p50, p95 and p99 of wait and run in ms, or nulls.
+// `{from, step, buckets, unknown}`; of the first `unknown` buckets not all is known. A bucket has the counts of its ends, and p50, p95 and p99 of wait and run in ms, or nulls.
 export function series(now = Date.now()) {
   const until = Math.ceil(now / BUCKET_MS) * BUCKET_MS;
   const from = until - SPAN_MS;
@@ -57,7 +65,8 @@ export function series(now = Date.now()) {
     if (sample.at < from) ends.delete(id);
     else grouped[Math.min(grouped.length - 1, Math.floor((sample.at - from) / BUCKET_MS))].push(sample);
   }
-  return { from, step: BUCKET_MS, buckets: grouped.map(summed) };
+  const unknown = Math.max(0, Math.min(grouped.length, Math.floor((knownFrom - from) / BUCKET_MS)));
+  return { from, step: BUCKET_MS, buckets: grouped.map(summed), unknown };
 }
 
 function summed(samples) {

@@ -109,13 +109,13 @@ function plots(signal) {
   const wait = new Plot(text("overview.wait"), QUANTILES, duration);
   const run = new Plot(text("overview.run"), QUANTILES, duration);
   const draw = () => {
-    const { from, step, buckets } = series();
+    const { from, step, buckets, unknown } = series();
     const at = (place) => moment(new Date(from + place * step).toISOString());
     const rated = buckets.map(({ succeeded, failed }) => ({
       succeeded: (succeeded * 60_000) / step,
       failed: (failed * 60_000) / step,
     }));
-    const ends = [text("overview.ago"), text("overview.now")];
+    const ends = [text(unknown ? "overview.unknown" : "overview.ago"), text("overview.now"), unknown];
     throughput.draw(rated, at, ...ends);
     wait.draw(buckets.map((bucket) => bucket.wait), at, ...ends);
     run.draw(buckets.map((bucket) => bucket.run), at, ...ends);

@@ -2,6 +2,7 @@
 
 import { callInSession } from "../api.js";
 import { element } from "../elements.js";
+import { number } from "../formats.js";
 import { nameOf, text } from "../language.js";
 import { badge, card, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, toast, waitState, when, whileSeen } from "../parts.js";
 import { may } from "../session.js";
@@ -36,21 +37,25 @@ function content(schedules, again) {
 }
 
 function cells(schedule, again) {
-  const { name, task_name: task, cron, next_at: next, last_at: last, last_task_id: id, last_status: status, paused } = schedule;
-  const lastRun = status && (id ? element("a", { href: `/tasks/${id}` }, statusMark(status)) : statusMark(status));
+  const { name, task_name: task, cron, next_at: next, last_at: last, last_status: status, paused, missed, overdue } = schedule;
+  const trouble = [
+    overdue && badge("bad", text("schedules.overdue")),
+    missed > 0 && badge("warn", text("schedules.missed", { n: number(missed) })),
+  ];
   return [
     element("div", { class: "stacked" }, element("span", {}, name), element("span", { class: "note" }, nameOf("task", task))),
     element("span", { class: "code" }, cron),
-    paused ? badge("warn", text("schedules.paused")) : when(next),
-    element("div", { class: "stacked" }, when(last), lastRun),
+    element("div", { class: "stacked" }, paused ? badge("warn", text("schedules.paused")) : when(next), trouble),
+    element("div", { class: "stacked" }, when(last), status && statusMark(status)),
     element("div", { class: "actions" }, may("ops:write") && actions(name, paused, again)),
   ];
 }
 
 function actions(name, paused, again) {
   const ask = (verb) => async () => {
-    await callInSession("POST", `/api/schedules/${encodeURIComponent(name)}/${verb}`);
-    if (verb === "run") toast(text("schedules.started", { name }));
+    const answer = await callInSession("POST", `/api/schedules/${encodeURIComponent(name)}/${verb}`);
+    const link = answer?.task_id && element("a", { href: `/tasks/${answer.task_id}` }, text("watch.open"));
+    if (verb === "run") toast(text("schedules.started", { name }), "good", link);
     await again();
   };
   const turn = paused ? "resume" : "pause";

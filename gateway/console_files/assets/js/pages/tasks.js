@@ -17,7 +17,6 @@ import { TaskStore } from "../task-store.js";
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const PERIODS = { "15m": 15, "1h": 60, "24h": 1_440, "7d": 10_080 };
 const FIELDS = ["status", "task_name", "queue", "priority", "case_id", "parent_id", "since"];
-const WHOLE = ["status", "task_name", "queue", "priority", "case_id", "parent_id", "created_after"];
 
 export function show(page) {
   new TasksPage(page).start();
@@ -165,8 +164,10 @@ class TasksPage {
 
   // --------------------------------------------------------------------------------------- all that match
 
+  // Nobody means all tasks that there are: something has to be filtered.
   drawActions() {
-    if (!may("tasks:write")) return;
+    const filtered = Object.keys(this.query).length > 0;
+    if (!may("tasks:write") || !filtered) return this.actions.replaceChildren();
     const verbs = ["cancel", "retry"].filter((verb) => has(`POST /api/tasks/${verb}`));
     this.actions.replaceChildren(...verbs.map((verb) => doButton(text(`tasks.${verb}_all`), {}, () => this.moveAll(verb))));
   }
@@ -174,10 +175,10 @@ class TasksPage {
   async moveAll(verb) {
     const filter = this.query;
     const said = Object.entries(filter).map(([name, value]) => `${name} = ${value}`).join(", ");
-    const words = text(`tasks.${verb}_all_ask`, { filter: said || text("tasks.everything") });
+    const words = text(`tasks.${verb}_all_ask`, { filter: said });
     if (!(await confirmed(text(`tasks.${verb}_all`), words, text(`tasks.${verb}_all`)))) return;
-    const known = Object.fromEntries(Object.entries(filter).filter(([name]) => WHOLE.includes(name)));
-    const answer = await callInSession("POST", `/api/tasks/${verb}`, known);
+    const { status, ...others } = filter;
+    const answer = await callInSession("POST", `/api/tasks/${verb}`, status ? { ...others, status: [status] } : others);
     toast(text(`tasks.${verb}_all_done`, { n: number(answer.cancelled ?? answer.retried ?? 0) }));
     this.refresh();
   }
