@@ -66,7 +66,7 @@ NESTED_PARTS = b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d
         (b"<html>" + b'<a b="' * 200_000, "no_text"),
         (b"<html>" + b"<!--" * 200_000, "no_text"),
     ],
-    ids=lambda value: value if isinstance(value, str) else f"{len(value)}-{zlib.crc32(value):08x}",
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )
 def test_a_file_that_gives_no_text_says_why(analyze: Analyze, data: bytes, error: str) -> None:
     document = analyze(data)
