@@ -25,7 +25,7 @@ def blocks(label: str) -> list[str]:
 
 def test_the_two_commands_are_there() -> None:
     assert blocks("sh run") == ["pip install uv && uv run despacho up\n"]
-    assert blocks("sh test") == ["pip install uv && uv run --group test pytest\n"]
+    assert blocks("sh test") == ["pip install uv && uv run --group test pytest -n 2 --dist loadgroup\n"]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")

@@ -267,6 +267,7 @@ def test_a_running_batch_is_cancelled_with_its_children(api: Client) -> None:
 
 
 def test_a_report_is_written(api: Client) -> None:
+    api.until(api.submit(), "succeeded")
     queued = api.post("/api/reports", json={}).json()
     report_id = api.until(queued["task_id"], "succeeded")["result"]["report_id"]
 

@@ -12,7 +12,7 @@ from tests.faults.arena import Arena, case, slots_between
 from tests.faults.proxy import Breaks
 from tests.faults.staging import Moment
 
-MINUTE_S = 5.0
+MINUTE_S = 7.0
 
 
 @case("`kill -9` of what takes a submit in, before it is stored; the client repeats it")
