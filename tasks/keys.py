@@ -54,7 +54,9 @@ KEYS: tuple[Key, ...] = (
         "parked_of_case", "parked_of_case:{task_name}:{tenant}:{case}", "zset", "ledger", "one member per parked task"
     ),
     Key("slots", "slots:{task_name}", "set", "ledger", "as many members as may run at a time"),
-    Key("slots_of_case", "slots_of_case:{task_name}:{tenant}:{case}", "set", "ledger", "as many as may run at a time"),
+    Key(
+        "slots_of_case", "slots_of_case:{task_name}:{tenant}:{case}", "set", "ledger", "as many as may run at a time"
+    ),
     Key("next_slot", "next_slot:{task_name}", "string", "ledger", "TTL: until the rate has room again"),
     # What is looked up.
     Key("tenants", "tenants", "set", "ledger", "one member per tenant"),

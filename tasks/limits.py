@@ -1,5 +1,5 @@
-"""The limits that are in force, by type of task: those of the settings, or else of the catalog. The scripts get them with
-every call that may begin a run, so that they are the same as the worker's that makes it."""
+"""The limits that are in force, by type of task: those of the settings, or else of the catalog. The scripts get them
+with every call that may begin a run: they are those of the worker that makes it."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
-from tasks.catalog import CATALOG
 from tasks.callbacks import parse_place, place_of
+from tasks.catalog import CATALOG
 from tasks.errors import InvalidInput, SettingsError
 from tasks.task_limits import TaskLimits
 from tasks.timetable import check_lines
@@ -399,9 +399,11 @@ class Settings(BaseSettings):
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
+    wrong = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return first["msg"].removeprefix("Value error, ")
-    return _with_remedy(str(first["loc"][0]), first["msg"])
+        return wrong
+    field, *inside = map(str, first["loc"])
+    return _with_remedy(field, ": ".join([".".join(inside), wrong] if inside else [wrong]))
 
 
 def _explain_unparsable(error: Unparsable) -> str:

@@ -29,8 +29,8 @@ BESIDE_ITS_RUN_MS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Parking:
-    """Of a task that its limits park: how many are ahead of it there, how many run that take a slot which it waits for,
-    and, of a rate, the ms when it has room again."""
+    """Of a task that its limits park: how many are ahead of it there, how many run that take a slot which it waits
+    for, and, of a rate, the ms when it has room again."""
 
     ahead: int
     running: int

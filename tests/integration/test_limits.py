@@ -136,8 +136,8 @@ def test_the_most_urgent_takes_the_next_slot_and_passes_no_one_who_is_more_urgen
     (critical,) = submitted(ledger, a_task("critical"))
     (normal,) = submitted(ledger, a_task(task_name="other.work"))
 
-    # When slots become free one by one, then the critical one comes first, the normal one of the other type before the
-    # low ones, and those in their order
+    # When slots become free one by one, then the critical one comes first, the normal one of the other type before
+    # the low ones, and those in their order
     began = ledger.succeed(began.hold, "{}", then=wish()).started[0]
     assert began.hold.task_id == critical
     began_of_other = fetched(ledger, 1)
@@ -185,7 +185,9 @@ def test_a_rate_is_kept_and_used_up(limited: Limited) -> None:
     assert astray(ledger) == []
 
 
-def test_limits_that_are_taken_away_let_everybody_go(limited: Limited, client: redis.Redis, settings: Settings) -> None:
+def test_limits_that_are_taken_away_let_everybody_go(
+    limited: Limited, client: redis.Redis, settings: Settings
+) -> None:
     ledger = limited(rate="1/day", per_case=1)
     first, second, of_same_case = submitted(ledger, of_case("c-1"), a_task(), of_case("c-1"))
     (began,) = fetched(ledger)
