@@ -280,6 +280,7 @@ class Reason(Answer):
         "no_worker_knows_task_type",
         "workers_stopping",
         "held_by_batch",
+        "limiter",
         "ahead_in_lane",
         "threads_busy",
         "about_to_start",
@@ -324,6 +325,8 @@ class TaskType(Answer):
     retries: RetryLimits
     timeout_s: float
     rate_limit: str | None
+    concurrency: int | None
+    concurrency_per_case: int | None
 
 
 class TaskTypes(Answer):

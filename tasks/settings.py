@@ -16,7 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
 from tasks.callbacks import parse_place, place_of
+from tasks.catalog import CATALOG
 from tasks.errors import InvalidInput, SettingsError
+from tasks.task_limits import TaskLimits
 from tasks.timetable import check_lines
 
 PREFIX = "DESPACHO_"
@@ -117,6 +119,11 @@ class Settings(BaseSettings):
         default=600.0,
         ge=1,
         description="A task that waited so long moves up one lane, so that low never starves.",
+    )
+    limits: dict[str, TaskLimits] = Field(
+        default={},
+        description="Limits of task types over all workers, as JSON: "
+        '`{"triage.process_async": {"rate": "600/minute", "concurrency": 8, "per_case": 1}}`.',
     )
     max_crashes: int = Field(
         default=3, ge=1, le=100, description="Workers that a task may kill before it is a dead letter."
@@ -353,6 +360,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
         return self
 
+    @field_validator("limits")
+    @classmethod
+    def _are_of_task_types(cls, limits: dict[str, TaskLimits]) -> dict[str, TaskLimits]:
+        for name in limits.keys() - CATALOG.specs.keys():
+            raise ValueError(f"there is no task {name!r}; there are: {', '.join(CATALOG.specs)}")
+        return limits
+
     @field_validator("schedules")
     @classmethod
     def _are_schedules(cls, lines: dict[str, str]) -> dict[str, str]:
@@ -410,9 +424,11 @@ class Settings(BaseSettings):
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
+    wrong = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return first["msg"].removeprefix("Value error, ")
-    return _with_remedy(str(first["loc"][0]), first["msg"])
+        return wrong
+    field, *inside = map(str, first["loc"])
+    return _with_remedy(field, ": ".join([".".join(inside), wrong] if inside else [wrong]))
 
 
 def _explain_unparsable(error: Unparsable) -> str:

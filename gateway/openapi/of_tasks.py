@@ -427,7 +427,9 @@ incomplete body.""",
                             "result": {"type": "object"},
                             "retries": {"max_retries": 3, "min_backoff_s": 60, "max_backoff_s": 3600},
                             "timeout_s": 600,
-                            "rate_limit": None,
+                            "rate_limit": "600/minute",
+                            "concurrency": 8,
+                            "concurrency_per_case": None,
                         }
                     ]
                 },
