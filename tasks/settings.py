@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
     workers: Literal["fixed", "auto"] = Field(
         default="fixed",
-        description="`auto`: `despacho up` has as many worker processes as the age of the oldest waiting task asks for.",
+        description="`auto`: `despacho up` has as many worker processes as the oldest waiting task asks for.",
     )
     min_processes: int = Field(default=1, ge=1, le=256, description="With `auto`, the fewest worker processes.")
     max_processes: int | None = Field(
