@@ -60,6 +60,23 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
+    workers: Literal["fixed", "auto"] = Field(
+        default="fixed",
+        description="`auto`: `despacho up` has as many worker processes as the oldest waiting task asks for.",
+    )
+    min_processes: int = Field(default=1, ge=1, le=256, description="With `auto`, the fewest worker processes.")
+    max_processes: int | None = Field(
+        default=None, ge=1, le=256, description="With `auto`, the most; unset, as many as there are processors."
+    )
+    scale_out_after_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=3_600,
+        description="With `auto`, the age of a waiting task that brings a process.",
+    )
+    scale_in_after_s: float = Field(
+        default=60.0, ge=1, le=86_400, description="With `auto`, how long it is quiet before a process retires."
+    )
     threads: int = Field(default=8, ge=1, le=256, description="Threads in one worker process.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged, and everything more severe."
@@ -370,6 +387,14 @@ class Settings(BaseSettings):
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("a secret has 32 bytes or more")
         return secret
+
+    @model_validator(mode="after")
+    def _processes_are_in_order(self) -> Self:
+        if self.max_processes is not None and self.max_processes < self.min_processes:
+            raise ValueError(
+                f"{PREFIX}MAX_PROCESSES is below {PREFIX}MIN_PROCESSES. Set it to {self.min_processes} or more."
+            )
+        return self
 
     @model_validator(mode="after")
     def _tokens_are_whole(self) -> Self:
