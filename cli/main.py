@@ -27,6 +27,7 @@ FLAGS = {
     "host": "address that the gateway listens on",
     "port": "port that the gateway listens on; 0 lets the machine pick one",
     "data_dir": "directory of the documents, the results, the logs and the embedded server's file",
+    "workers": "auto: as many worker processes as the age of the oldest waiting task asks for; fixed: --processes",
     "processes": "worker processes",
     "threads": "threads in one worker process",
     "redis_url": "a Redis or Valkey to use instead of the embedded one "

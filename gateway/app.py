@@ -21,6 +21,7 @@ from gateway import (
     events,
     metrics,
     operations,
+    payloads,
     problem_pages,
     results,
     schedules,
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             *tasks.ROUTES,
+            *payloads.ROUTES,
             *results.ROUTES,
             *events.ROUTES,
             *cases.ROUTES,

@@ -45,6 +45,7 @@ from tasks.lifecycle import Move, State
 from tasks.reader import TaskFilter
 from tasks.record import RunOptions, Task
 from tasks.submission import NewTask, Order, check_priority
+from tasks.task_limits import UNLIMITED, TaskLimits
 
 PAGE = 50
 PAGE_AT_MOST = 200
@@ -389,10 +390,12 @@ def _replayed(moved: Moved) -> dict[str, str]:
 @needs("tasks:read")
 async def types(request: Request, identity: Identity) -> Response:  # noqa: ARG001
     specs = services(request).tasks.catalog.specs.values()
-    return Json({"task_types": [_type(spec) for spec in specs if not spec.internal]})
+    limits = services(request).tasks.limits
+    types = [_type(spec, limits.get(spec.name, UNLIMITED)) for spec in specs if not spec.internal]
+    return Json({"task_types": types})
 
 
-def _type(spec: TaskSpec) -> dict[str, Any]:
+def _type(spec: TaskSpec, limits: TaskLimits) -> dict[str, Any]:
     return {
         "task_name": spec.name,
         "queue": spec.queue,
@@ -405,7 +408,9 @@ def _type(spec: TaskSpec) -> dict[str, Any]:
             "max_backoff_s": spec.retry.max_backoff_s,
         },
         "timeout_s": spec.timeout_s,
-        "rate_limit": spec.rate_limit,
+        "rate_limit": limits.rate,
+        "concurrency": limits.concurrency,
+        "concurrency_per_case": limits.per_case,
     }
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from tasks import payloads
 from tasks.errors import MOST_LISTED, FieldError, InvalidInput
 from tasks.lifecycle import LANES, lane_name
+from tasks.task_limits import UNLIMITED, TaskLimits
 
 BATCH = "batch.process_cases"
 """The type of task that has children, and results of its own."""
@@ -47,7 +48,7 @@ class TaskSpec:
     description: str
     retry: RetryPolicy = RetryPolicy()
     timeout_s: float = 600.0
-    rate_limit: str | None = None
+    limits: TaskLimits = UNLIMITED
     internal: bool = False
 
     @property

@@ -1,7 +1,7 @@
 """Why a task isn't running, or what became of it: a list of reasons, each with what it is read from.
 
-A reason is found by a function over what is known of the task just now. Whatever else may hold a task back one day (a
-limiter) becomes one more field of `Situation` and one more function in `HINDRANCES`.
+A reason is found by a function over what is known of the task just now. Whatever else may hold a task back one day
+becomes one more field of `Situation` and one more function in `HINDRANCES`.
 """
 
 from __future__ import annotations
@@ -173,9 +173,30 @@ def _held_by_batch(now: Situation) -> Reason | None:
     return Reason("held_by_batch", detail, evidence)
 
 
+def _limiter(now: Situation) -> Reason | None:
+    parking, limiter = now.standing.parking, now.task.limiter
+    if parking is None:
+        return None
+    limits, until = parking.limits, rfc3339(parking.turn_ms()) if limiter == "rate" else None
+    told = {
+        "rate": f"{now.task.name} is limited to {limits.rate}; its turn comes at {until}.",
+        "concurrency": f"{now.task.name} is limited to {limits.concurrency} at a time; {parking.running} run.",
+        "case": f"{now.task.name} is limited to {limits.per_case} of one case at a time; {parking.running} run.",
+        "turn": f"{now.task.name} is limited by case; its case is free, and it begins when its turn comes.",
+    }
+    evidence = {
+        "limiter": limiter,
+        "limits": limits.model_dump(),
+        "until": until,
+        "ahead": parking.ahead,
+        "running": parking.running,
+    }
+    return Reason("limiter", told[limiter] + " That uses up no attempt.", evidence)
+
+
 def _ahead_in_lane(now: Situation) -> Reason | None:
     standing, task = now.standing, now.task
-    if not standing.position:
+    if not standing.position or standing.in_lane is None:
         return None
     lane = lane_name(task.queue, task.raised or task.priority.value)
     evidence = {
@@ -193,7 +214,7 @@ def _ahead_in_lane(now: Situation) -> Reason | None:
 def _threads_busy(now: Situation) -> Reason | None:
     threads = sum(worker.threads for worker in now.takers)
     busy = sum(worker.busy for worker in now.takers)
-    if now.standing.position is None or not threads or busy < threads:
+    if now.standing.in_lane is None or not threads or busy < threads:
         return None
     evidence = {"threads": threads, "busy": busy, "workers": _names(now.takers)}
     return Reason("threads_busy", f"All {threads} threads of the workers that would run it are busy.", evidence)
@@ -209,6 +230,7 @@ HINDRANCES: tuple[Callable[[Situation], Reason | None], ...] = (
     _no_knower,
     _no_taker,
     _held_by_batch,
+    _limiter,
     _ahead_in_lane,
     _threads_busy,
 )

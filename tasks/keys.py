@@ -47,6 +47,17 @@ KEYS: tuple[Key, ...] = (
     Key("paused", "paused", "hash", "ledger", "one field per declared queue"),
     Key("worker", "worker:{worker}", "string", "ledger", "TTL: three heartbeat timeouts"),
     Key("chores", "chores", "string", "ledger", "TTL: two pulses; names the worker that does them"),
+    # What waits for the limits of its type.
+    Key("limited", "limited", "set", "ledger", "one member per limited type of task and queue"),
+    Key("parked", "parked:{task_name}:{queue}", "zset", "ledger", "one member per parked task"),
+    Key(
+        "parked_of_case", "parked_of_case:{task_name}:{tenant}:{case}", "zset", "ledger", "one member per parked task"
+    ),
+    Key("slots", "slots:{task_name}", "set", "ledger", "as many members as may run at a time"),
+    Key(
+        "slots_of_case", "slots_of_case:{task_name}:{tenant}:{case}", "set", "ledger", "as many as may run at a time"
+    ),
+    Key("next_slot", "next_slot:{task_name}", "string", "ledger", "TTL: until the rate has room again"),
     # What is looked up.
     Key("tenants", "tenants", "set", "ledger", "one member per tenant"),
     Key("by_status", "index:{tenant}:status:{status}", "zset", "ledger", "one member per kept task"),

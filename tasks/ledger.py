@@ -35,6 +35,7 @@ from tasks.errors import (
 )
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
+from tasks.limits import encode_limits, limits_of
 from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
 from tasks.redis_faults import redis_faults
 from tasks.sealed_tasks import SealedTasks, TaskSeal, open_payload, opened, sealed_values
@@ -272,6 +273,7 @@ class Ledger:
         self.ring = Keyring(settings)
         self.case_keys = CaseKeys(client, settings, self.ring)
         self._retention_ms = settings.retention_s * 1_000
+        self._limits = encode_limits(limits_of(settings, catalog), settings.ageing_s)
         # Longer than a beat takes to come again, and short enough that nobody is overdue when it ends.
         self._lease_ms = max(1, int(settings.heartbeat_timeout_s * 500))
 
@@ -308,7 +310,7 @@ class Ledger:
         if appetite is None or appetite.most <= 0:
             return []
         allowed = allowed_from(Move.START)
-        return [appetite.worker, allowed, self._retention_ms, appetite.most, *appetite.queues]
+        return [appetite.worker, allowed, self._retention_ms, appetite.most, self._limits, *appetite.queues]
 
     def _readable(self, worker: str, rows: Iterable[list[Any]]) -> Iterator[Started]:
         """A record that was garbled is a dead letter; those that were fetched with it must not be stranded."""
@@ -484,6 +486,7 @@ class Ledger:
             settings.max_crashes,
             self._retention_ms,
             int(settings.ageing_s * 1_000) if raise_aged else "",
+            self._limits,
             len(lanes),
             *lanes,
             *self.catalog.queues,

@@ -51,6 +51,7 @@ RECORD_FIELDS = (
     "paused",
     "awaiting",
     "raised",
+    "limiter",
     "progress",
     "progress_message",
     "progress_seq",
@@ -178,6 +179,7 @@ class Task:
     pause: Pause | None = None
     awaiting: str = ""
     raised: str = ""
+    limiter: str = ""
     progress: float = 0.0
     progress_message: str = ""
     progress_seq: int = 0
@@ -422,6 +424,7 @@ def parse_task(task_id: str, values: list[bytes | None]) -> Task | None:
         pause=Pause.parse(raw["paused"]) if raw["paused"] else None,
         awaiting=_text(raw["awaiting"]),
         raised=_text(raw["raised"]),
+        limiter=_text(raw["limiter"]),
         progress=float(raw["progress"] or 0),
         progress_message=_text(raw["progress_message"]),
         progress_seq=_number(raw["progress_seq"]) or 0,

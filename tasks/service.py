@@ -32,6 +32,7 @@ from tasks.ledger import (
     parse_steering,
 )
 from tasks.lifecycle import STEERABLE, Move, Priority, State, allowed_from
+from tasks.limits import limits_of
 from tasks.reader import Reader
 from tasks.record import RECORD_FIELDS, Task, parse_task
 from tasks.redis_faults import redis_faults
@@ -65,7 +66,8 @@ class TaskService:
         self._keys = Keys(settings.namespace)
         self._namespace = self._keys.namespace
         self._retention_ms = settings.retention_s * 1_000
-        self.outlook = Outlook(self._call, self.reader)
+        self.limits = limits_of(settings, catalog)
+        self.outlook = Outlook(self._call, self.reader, self.limits)
 
     def erasure(self, blobs: FolderBlobs) -> Erasure:
         """What erases and holds cases, with the files of theirs in `blobs`."""

@@ -16,7 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
 from tasks.callbacks import parse_place, place_of
+from tasks.catalog import CATALOG
 from tasks.errors import InvalidInput, SettingsError
+from tasks.task_limits import TaskLimits
 from tasks.timetable import check_lines
 
 PREFIX = "DESPACHO_"
@@ -58,6 +60,23 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
+    workers: Literal["fixed", "auto"] = Field(
+        default="fixed",
+        description="`auto`: `despacho up` has as many worker processes as the oldest waiting task asks for.",
+    )
+    min_processes: int = Field(default=1, ge=1, le=256, description="With `auto`, the fewest worker processes.")
+    max_processes: int | None = Field(
+        default=None, ge=1, le=256, description="With `auto`, the most; unset, as many as there are processors."
+    )
+    scale_out_after_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=3_600,
+        description="With `auto`, the age of a waiting task that brings a process.",
+    )
+    scale_in_after_s: float = Field(
+        default=60.0, ge=1, le=86_400, description="With `auto`, how long it is quiet before a process retires."
+    )
     threads: int = Field(default=8, ge=1, le=256, description="Threads in one worker process.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged, and everything more severe."
@@ -104,6 +123,11 @@ class Settings(BaseSettings):
         default=600.0,
         ge=1,
         description="A task that waited so long moves up one lane, so that low never starves.",
+    )
+    limits: dict[str, TaskLimits] = Field(
+        default={},
+        description="Limits of task types over all workers, as JSON: "
+        '`{"triage.process_async": {"rate": "600/minute", "concurrency": 8, "per_case": 1}}`.',
     )
     max_crashes: int = Field(
         default=3, ge=1, le=100, description="Workers that a task may kill before it is a dead letter."
@@ -340,6 +364,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{PREFIX}{name}_MODEL is missing. Set it to a model of {PREFIX}{name}_URL.")
         return self
 
+    @field_validator("limits")
+    @classmethod
+    def _are_of_task_types(cls, limits: dict[str, TaskLimits]) -> dict[str, TaskLimits]:
+        for name in limits.keys() - CATALOG.specs.keys():
+            raise ValueError(f"there is no task {name!r}; there are: {', '.join(CATALOG.specs)}")
+        return limits
+
     @field_validator("schedules")
     @classmethod
     def _are_schedules(cls, lines: dict[str, str]) -> dict[str, str]:
@@ -360,6 +391,14 @@ class Settings(BaseSettings):
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("a secret has 32 bytes or more")
         return secret
+
+    @model_validator(mode="after")
+    def _processes_are_in_order(self) -> Self:
+        if self.max_processes is not None and self.max_processes < self.min_processes:
+            raise ValueError(
+                f"{PREFIX}MAX_PROCESSES is below {PREFIX}MIN_PROCESSES. Set it to {self.min_processes} or more."
+            )
+        return self
 
     @model_validator(mode="after")
     def _tokens_are_whole(self) -> Self:
@@ -389,9 +428,11 @@ class Settings(BaseSettings):
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
+    wrong = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return first["msg"].removeprefix("Value error, ")
-    return _with_remedy(str(first["loc"][0]), first["msg"])
+        return wrong
+    field, *inside = map(str, first["loc"])
+    return _with_remedy(field, ": ".join([".".join(inside), wrong] if inside else [wrong]))
 
 
 def _explain_unparsable(error: Unparsable) -> str:

@@ -16,6 +16,7 @@ from tasks.lifecycle import State
 from tasks.reader import Reader, Worker
 from tasks.record import Pause, Task
 from tasks.statistics import mean
+from tasks.task_limits import UNLIMITED, TaskLimits
 
 V = TypeVar("V")
 Call = Callable[..., Awaitable[Any]]
@@ -24,6 +25,23 @@ FIGURES_KEPT_MS, CREW_KEPT_MS = 10_000, 2_000
 TENANTS_KEPT = 1_000
 BESIDE_ITS_RUN_MS = 3.0
 """What a task costs a worker's thread beside its run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """Of a task that its limits park: how many are ahead of it there, how many run that take a slot which it waits
+    for, and, of a rate, the ms when it has room again."""
+
+    ahead: int
+    running: int
+    next_slot_ms: float | None
+    limits: TaskLimits
+
+    def turn_ms(self) -> int | None:
+        """When its turn comes by the rate alone; `None` where it has none."""
+        if self.limits.gap_ms is None:
+            return None
+        return round(max(self.next_slot_ms or 0, now_ms()) + self.ahead * self.limits.gap_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +57,13 @@ class Standing:
     pause: Pause | None = None
     held: int | None = None
     expected_start_ms: int | None = None
+    parking: Parking | None = None
 
     @property
     def position(self) -> int | None:
-        """How many tasks are ahead of it, in its lane and in those above."""
+        """How many tasks are ahead of it, in its lane and in those above, or where it is parked."""
+        if self.parking is not None:
+            return self.parking.ahead
         return None if self.in_lane is None else self.in_lane + self.above
 
     def as_json(self) -> dict[str, Any]:
@@ -69,9 +90,10 @@ def waits(task: Task) -> bool:
 class Outlook:
     """Looks where tasks stand. Every method raises `Unavailable` when Redis is away."""
 
-    def __init__(self, call: Call, reader: Reader) -> None:
+    def __init__(self, call: Call, reader: Reader, limits: Mapping[str, TaskLimits]) -> None:
         self._call = call
         self._reader = reader
+        self._limits = limits
         self._run_ms: OrderedDict[str, _Kept[Mapping[str, float]]] = OrderedDict()
         self._crew: _Kept[Sequence[Worker]] = _Kept((), 0)
 
@@ -80,8 +102,10 @@ class Outlook:
         if not waits(task):
             return NOWHERE
         priority = task.raised or task.priority.value
-        answer = await self._call("standing", task.task_id, task.queue, priority, task.parent_id or "")
-        in_lane, is_counted, above, running, pause, held = answer
+        parked = (task.name, task.tenant, task.case_id or "", task.limiter)
+        answer = await self._call("standing", task.task_id, task.queue, priority, task.parent_id or "", *parked)
+        in_lane, is_counted, above, running, pause, held, ahead, in_use, next_slot = answer
+        limits = self._limits.get(task.name, UNLIMITED)
         standing = Standing(
             in_lane=None if in_lane < 0 else in_lane,
             is_counted=bool(is_counted),
@@ -89,6 +113,7 @@ class Outlook:
             running=running,
             pause=Pause.parse(pause) if pause else None,
             held=None if held < 0 else held,
+            parking=None if ahead < 0 else Parking(ahead, in_use, float(next_slot) if next_slot else None, limits),
         )
         return replace(standing, expected_start_ms=await self._expected_start_ms(task, standing))
 
@@ -97,6 +122,8 @@ class Outlook:
             return None
         if task.status in (State.SCHEDULED, State.RETRYING):
             return task.eta_ms
+        if standing.parking is not None:
+            return standing.parking.turn_ms() if task.limiter == "rate" else None
         if standing.position is None:
             return None
         run_ms = (await self._mean_run_ms(task.tenant)).get(task.queue)

@@ -97,7 +97,23 @@ local function lacks_message(lane, id)
   return redis.call('HEXISTS', key.messages(lane), id) == 0
 end
 
+local function is_held_by_a_run(slots)
+  for _, id in ipairs(redis.call('SMEMBERS', slots)) do
+    if redis.call('HGET', key.task(id), 'status') == 'running' then return true end
+  end
+  return false
+end
+
+-- Whether somebody will see to a parked task: who does the chores, or the run of its case that takes its slot.
+local function waits_for_its_turn(task)
+  if task.limiter == '' or not redis.call('ZSCORE', parked_at(task), task.id) then return false end
+  if redis.call('HEXISTS', key.delayed_messages(task.lane), task.id) == 0 then return false end
+  if task.limiter ~= 'case' then return redis.call('SISMEMBER', key.limited(), group_of(task)) == 1 end
+  return is_held_by_a_run(key.slots_of_case(task.name, task.tenant, task.case))
+end
+
 local function find_waiting(task)
+  if waits_for_its_turn(task) then return nil end
   local where, lane = whereabouts(task)
   if where == 'nowhere' then return 'lost' end
   if where == 'lane' then return lacks_message(lane, task.id) and 'lost' or nil end
@@ -163,6 +179,11 @@ end
 local cure = {}
 
 function cure.lost(task)
+  if task.limiter ~= '' then
+    if task.limiter == 'case' then free_lost_slots(key.slots_of_case(task.name, task.tenant, task.case)) end
+    leave_limiter(task)
+    save(task)
+  end
   local where, lane = whereabouts(task)
   if where == 'lane' then
     redis.call('HSET', key.messages(lane), task.id, ticket(task))

@@ -28,6 +28,15 @@ local function lists_of(queues)
   return known
 end
 
+-- Those of the lists that are more urgent than a rank, 0 for critical.
+local function lists_above(known, rank, queues)
+  local count = rank * #queues
+  if count == 0 then return nil end
+  local pop = {'LMPOP', count, unpack(known.lists, 1, count)}
+  pop[#pop + 1] = 'LEFT'
+  return pop
+end
+
 local function without_paused(queues)
   if redis.call('EXISTS', key.paused()) == 0 then return queues end
   local going = {}
@@ -71,9 +80,20 @@ local function begin_or_go_on(task, worker)
   tell(task, 'running', '{"run":' .. task.run .. ',"attempt":' .. (task.retries + 1) .. ',"worker":"' .. worker .. '"}')
 end
 
--- Begins the next run of what stood in a lane; nil where there is nothing to run: an id without a task, one that
--- stood there twice and runs already, a child whose parent has another word for it.
-local function begin_run(id, lane, worker, states, retention)
+-- What the limits of its type say of a task that is about to begin: true where it may, and then it has its slots.
+local function may_begin(task, limits)
+  local limit = limits and limits.of[task.name]
+  if not limit or task.status == 'running' then return true end
+  local limiter = what_limits(task, limit)
+  if limiter then return park(task, limiter, limits) end
+  take_slots(task, limit)
+  return true
+end
+
+-- Begins the next run of what stood in a lane, or was parked; nil where there is nothing to run: an id without a task,
+-- one that stood there twice and runs already, a child whose parent has another word for it, a task that its limits
+-- park.
+local function begin_run(id, lane, worker, states, retention, limits)
   local task = load(id, true)
   if not task then
     redis.call('HDEL', key.messages(lane), id)
@@ -81,12 +101,19 @@ local function begin_run(id, lane, worker, states, retention)
   end
   local resumes = task.awaiting == 'due'
   if not allowed(task, states) or (task.status == 'running' and not resumes) then return nil end
+  local was_parked = task.limiter ~= ''
+  if was_parked then
+    unpark(task)
+    redis.call('HSET', key.messages(lane), id, ticket(task))
+  end
   local word = task.parent == '' and 'begin' or word_of_parent(task)
+  if word ~= 'begin' and was_parked then pass_turn(task) end
   if word == 'hold' then return hold_back(task) end
   if word == 'cancel' then
     redis.call('HDEL', key.messages(lane), id)
     return cancelled(task, retention)
   end
+  if not may_begin(task, limits) then return nil end
   redis.call('SADD', key.acks(worker, lane), id)
   begin_or_go_on(task, worker)
   save(task)
@@ -95,23 +122,46 @@ local function begin_run(id, lane, worker, states, retention)
     task.retries, case_key}
 end
 
+local function set_of(queues)
+  local members = {}
+  for _, queue in ipairs(queues) do members[queue] = true end
+  return members
+end
+
+-- One step of a fetch where types are limited: the next parked task, unless something more urgent stands in a lane; nil
+-- where no parked one may begin. Returns as LMPOP does.
+local function take_by_limits(known, queues, limits)
+  local parked, rank = next_parked(limits, set_of(queues))
+  if not parked then return nil end
+  local pop = lists_above(known, rank, queues)
+  local taken = pop and redis.call(unpack(pop))
+  if taken then return taken, known.lane_of[taken[1]] end
+  limits_eased = nil
+  return {'', {parked.id}}, parked.lane
+end
+
 -- Returns the runs that begin. What doesn't begin is bounded too: of a batch that gave up, each child that is dropped
 -- draws the next one.
-local function fetch(worker, states, retention, most, queues)
+local function fetch(worker, states, retention, most, limits, asked)
   local begun, taken_at_most = {}, most + DROPPED_AT_ONCE
-  local known = lists_of(without_paused(queues))
+  local queues = without_paused(asked)
+  local known = lists_of(queues)
   local counted = #known.pop + 1
   while #begun < most and #known.lists > 0 do
     if taken_at_most <= 0 then
       redis.call('PUBLISH', key.bell(), 'more')
       break
     end
-    known.pop[counted] = most - #begun
-    local taken = redis.call(unpack(known.pop, 1, counted))
+    local taken, lane
+    if limits then taken, lane = take_by_limits(known, queues, limits) end
+    if not taken then
+      known.pop[counted] = most - #begun
+      taken = redis.call(unpack(known.pop, 1, counted))
+    end
     if not taken then break end
-    local lane = known.lane_of[taken[1]]
+    lane = lane or known.lane_of[taken[1]]
     taken_at_most = taken_at_most - #taken[2]
-    for _, id in ipairs(taken[2]) do begun[#begun + 1] = begin_run(id, lane, worker, states, retention) end
+    for _, id in ipairs(taken[2]) do begun[#begun + 1] = begin_run(id, lane, worker, states, retention, limits) end
   end
   known.pop[counted] = nil
   return begun
@@ -120,9 +170,9 @@ end
 -- From this place on, the arguments are those of `fetch`; nothing is fetched where there are none.
 local function fetch_as_asked(arguments, from)
   if not arguments[from] then return {} end
-  local queues = {}
-  for i = from + 4, #arguments do queues[#queues + 1] = arguments[i] end
-  return fetch(arguments[from], arguments[from + 1], tonumber(arguments[from + 2]), tonumber(arguments[from + 3]), queues)
+  local worker, states, retention, most, limits = unpack(arguments, from, from + 4)
+  local queues = {unpack(arguments, from + 5)}
+  return fetch(worker, states, tonumber(retention), tonumber(most), parse_limits(limits), queues)
 end
 
 -- What the end of a run answers: how it went, and what its worker, whose thread is free now, is to do next.

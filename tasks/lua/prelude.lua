@@ -36,7 +36,8 @@ local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 local FIELDS = {'name', 'queue', 'priority', 'tenant', 'case', 'parent', 'cseq', 'status', 'run', 'retries',
   'crashes', 'attempt', 'worker', 'queued', 'started', 'eta', 'error', 'cancel', 'awaiting', 'raised', 'raised_at',
-  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log', 'callback', 'paused'}
+  'forget', 'progress', 'progress_seq', 'progress_message', 'kids_total', 'log', 'callback', 'paused', 'limiter',
+  'slots'}
 local READ, READ_TO_RUN = {'packed'}, {'packed'}
 for i = 1, #FIELDS do READ[i + 1], READ_TO_RUN[i + 1] = FIELDS[i], FIELDS[i] end
 READ_TO_RUN[#READ + 1], READ_TO_RUN[#READ + 2] = 'payload', 'options'
@@ -69,14 +70,15 @@ end
 local function load(id, to_run)
   local v = redis.call('HMGET', key.task(id), unpack(to_run and READ_TO_RUN or READ))
   if not (v[1] or v[2]) then return nil end
-  local task = {id = id, written = {}, removed = {}, payload = v[31], options = v[32],
+  local task = {id = id, written = {}, removed = {}, payload = v[33], options = v[34],
     name = v[2] or '', queue = v[3] or '', priority = v[4] or '', tenant = v[5] or '', case = v[6] or '',
     parent = v[7] or '', cseq = v[8] or '', status = v[9] or '', run = v[10] or 0, retries = v[11] or 0,
     crashes = v[12] or 0, attempt = v[13] or '', worker = v[14] or '', queued = v[15] or '', started = v[16] or '',
     eta = v[17] or '', error = v[18] or '', cancel = v[19] or '', awaiting = v[20] or '', raised = v[21] or '',
     raised_at = v[22] or '', forget = v[23] or '', progress = v[24] or 0, progress_seq = v[25] or '',
     progress_message = v[26] or '', kids_total = v[27] or '', log = v[28] or '',
-    callback = v[29] or '', paused = v[30] or '', lane = '', is_packed = false}
+    callback = v[29] or '', paused = v[30] or '', limiter = v[31] or '', slots = v[32] or '', lane = '',
+    is_packed = false}
   if v[1] then fill_from(task, v[1]) end
   task.run, task.retries = tonumber(task.run) or 0, tonumber(task.retries) or 0
   task.crashes, task.progress = tonumber(task.crashes) or 0, tonumber(task.progress) or 0
@@ -281,9 +283,13 @@ local function settle(task, worker)
   redis.call('HDEL', key.messages(task.lane), task.id)
 end
 
--- A waiting task leaves its lane, or the delayed ones.
+-- Of `limits.lua`: what a parked task, and a run that takes slots, leave behind.
+local leave_limiter, free_slots, ring_for_parked, limits_eased
+
+-- A waiting task leaves its lane, or the delayed ones, or those that are parked.
 local function withdraw(task)
   undelay(task)
+  if task.limiter ~= '' then leave_limiter(task) end
   redis.call('LREM', key.lane(task.lane), 1, task.id)
   redis.call('HDEL', key.messages(task.lane), task.id)
 end
@@ -475,6 +481,7 @@ local function move(task, to)
   set(task, 'status', to)
   redis.call('ZREM', key.by_status(task.tenant, from), task.id)
   redis.call('ZADD', key.by_status(task.tenant, to), task.cseq, task.id)
+  if task.slots ~= '' and from == 'running' then free_slots(task) end
   count_child(task, from, to)
 end
 
@@ -598,6 +605,8 @@ local function give_back(id, lane, worker, cause, retention)
   local task = load(id)
   if not task or FINAL[task.status] then
     redis.call('HDEL', key.messages(lane), id)
+  elseif task.limiter ~= '' then
+    return
   elseif task.status == 'queued' or task.awaiting == 'due' then
     push(task, true)
   elseif task.status == 'running' and task.worker == worker then
@@ -609,10 +618,11 @@ end
 
 -- Every operation runs between these two: nothing of one call is left for the next.
 local function begin(namespace)
-  NS, now_ms, last_seq, lanes_unheard = namespace, nil, nil, nil
+  NS, now_ms, last_seq, lanes_unheard, limits_eased = namespace, nil, nil, nil, nil
 end
 
 local function finish_call()
   if lanes_unheard then ring_for_unheard() end
+  if limits_eased then ring_for_parked() end
   if last_seq then redis.call('SET', key.seq(), whole(last_seq)) end
 end

@@ -32,6 +32,11 @@ end
 
 for i = 2, #ARGV do
   local task = load(ARGV[i])
-  if task and place[task.status] then place[task.status](task) end
+  -- Slots and turns are of the time before.
+  if task then unset(task, 'limiter', 'slots') end
+  if task and place[task.status] then
+    place[task.status](task)
+    save(task)
+  end
 end
 return recovered

@@ -1,8 +1,10 @@
 -- Where a waiting task stands. It changes nothing, and costs the same in a lane of any length.
--- ARGV: id, queue, priority of the lane that it should stand in, parent or ''
+-- ARGV: id, queue, priority of the lane that it should stand in, parent or '', then, of one that its limits park, name,
+--       tenant, case and what limits it
 -- Returns {how many are ahead in its lane, or -1 where it stands in none; 1 where they were counted, 0 where that is an
 --         estimate; how many stand in the lanes above; how many of the queue run; who paused the queue and when (JSON)
---         or ''; how many children its parent still holds back, where it is one of them, else -1}.
+--         or ''; how many children its parent still holds back, where it is one of them, else -1; how many are parked
+--         ahead of it, or -1; how many run that take a slot which it waits for; ms of the rate's next slot or ''}.
 
 local COUNTED_FROM_THE_HEAD = 500
 local id, queue, priority, parent = unpack(ARGV, 1, 4)
@@ -57,6 +59,17 @@ local function held_back()
   return redis.call('LLEN', key.held(parent))
 end
 
+-- Ahead of it among those that are parked with it, how many run, and when the rate has room.
+local function at_its_limit()
+  local parked = {name = ARGV[5], queue = queue, tenant = ARGV[6], case = ARGV[7], limiter = ARGV[8] or ''}
+  if parked.limiter == '' then return -1, 0, '' end
+  local slots = parked.limiter == 'case' and key.slots_of_case(parked.name, parked.tenant, parked.case)
+    or key.slots(parked.name)
+  local rank = redis.call('ZRANK', parked_at(parked), id)
+  return rank or -1, redis.call('SCARD', slots), redis.call('GET', key.next_slot(parked.name)) or ''
+end
+
 local ahead, is_counted = ahead_in_lane()
+local parked_ahead, in_use, next_slot = at_its_limit()
 return {ahead, is_counted, waiting_above(), running_of_queue(), redis.call('HGET', key.paused(), queue) or '',
-  ahead < 0 and held_back() or -1}
+  ahead < 0 and held_back() or -1, parked_ahead, in_use, next_slot}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 import redis
 
@@ -19,8 +20,9 @@ from tasks.record import compact_json
 from tasks.settings import Settings
 from tasks.statistics import mean
 from tasks.submission import NewTask, Order, check
+from tasks.task_limits import TaskLimits
 from tests.conftest import wait_until
-from tests.integration.conftest import Client
+from tests.integration.conftest import Client, Gateway
 
 TENANT = "acme"
 KNOWN = ["triage.process_async", "batch.process_cases", "batch.process_case"]
@@ -216,6 +218,32 @@ def test_who_is_ahead_and_who_is_busy_is_told(api: Client, ledger: Ledger) -> No
     assert reasons(api, third)["threads_busy"] == {"threads": 2, "busy": 2, "workers": ["w-1"]}
     assert set(reasons(api, fourth)) == {"ahead_in_lane", "threads_busy"}
     assert reasons(api, fourth)["ahead_in_lane"]["in_lanes_above"] == 1
+
+
+def test_what_limits_its_type_is_told(client: redis.Redis, settings: Settings, api: Client, ledger: Ledger) -> None:
+    # Given that a triage a minute may begin, which one has done, and two wait for their turn
+    rate = settings.model_copy(update={"limits": {"triage.process_async": TaskLimits(rate="1/minute")}})
+    with_limits = Gateway(rate)
+    with_limits.start()
+    api.base_url = httpx.URL(with_limits.url)
+    ids = [api.submit() for _ in range(3)]
+    a_worker(ledger)
+    Ledger(client, rate).fetch(Appetite("w-1", ("triage",), 3))
+
+    # When the last is asked about
+    told = api.get(f"/api/tasks/{ids[2]}/explain").json()
+
+    # Then it says which limit it is, who is ahead, and when its turn comes
+    (reason,) = told["reasons"]
+    assert (told["status"], told["position"], reason["reason"]) == ("queued", 1, "limiter")
+    assert reason["evidence"]["limits"] == {"rate": "1/minute", "concurrency": None, "per_case": None}
+    assert reason["evidence"]["until"] == told["expected_start_at"]
+    waits_s = dt.datetime.fromisoformat(told["expected_start_at"]).timestamp() - now_ms() / 1_000
+    assert 110 < waits_s <= 120.5
+    assert api.record(ids[2])["attempt"] == 0
+    triage = next(t for t in api.get("/api/task-types").json()["task_types"] if t["queue"] == "triage")
+    assert (triage["rate_limit"], triage["concurrency"]) == ("1/minute", None)
+    with_limits.stop()
 
 
 def test_who_paused_the_queue_and_when_is_told(api: Client) -> None:

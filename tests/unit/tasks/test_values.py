@@ -30,6 +30,9 @@ from tasks.submission import Order, check
         ("DESPACHO_THREADS", "many"),
         ("DESPACHO_REDIS_URL", "http://x"),
         ("DESPACHO_HEARTBEAT_TIMEOUT_S", "0"),
+        ("DESPACHO_LIMITS", '{"triage.process": {"rate": "1/minute"}}'),
+        ("DESPACHO_LIMITS", '{"triage.process_async": {"rate": "60 per minute"}}'),
+        ("DESPACHO_LIMITS", '{"triage.process_async": {"concurrency": 0}}'),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

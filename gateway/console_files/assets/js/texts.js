@@ -274,6 +274,7 @@ const ENTRIES = {
   "reason.no_worker_knows_task_type": ["Nenhum processo conhece este tipo", "No worker knows this type"],
   "reason.workers_stopping": ["Os processos estão parando", "The workers are stopping"],
   "reason.held_by_batch": ["O lote espera para soltá-la", "Its batch holds it"],
+  "reason.limiter": ["Espera a vez: o tipo tem limite", "Its type is limited; it waits its turn"],
   "reason.ahead_in_lane": ["Há outras à frente", "Others are ahead"],
   "reason.threads_busy": ["Todos os processos estão ocupados", "All threads are busy"],
   "reason.about_to_start": ["Vai começar", "About to start"],
