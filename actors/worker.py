@@ -1,23 +1,24 @@
-"""The body of a worker process: loads the engines, runs tasks, and drains when it is told to stop."""
+"""The body of a worker process: loads the engines, runs tasks, and drains when it is told to stop or to retire."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
-from threading import Event
+from queue import SimpleQueue
 from types import FrameType
 
 from actors.engines.extras import check_extras
 from tasks.master_key import check_master_key
-from tasks.readiness import announce_ready
+from tasks.readiness import RETIRE_SIGNAL, announce_ready
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def main(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; then finish or hand back what is running. Exit code 0.
+    """Run until SIGTERM or SIGINT; then finish or hand back what is running. After `RETIRE_SIGNAL` finish all of it.
+    Exit code 0.
 
     Raises `SettingsError` where an engine is set that is not installed, or a master key that is not this Redis's.
     """
@@ -30,7 +31,7 @@ def main(settings: Settings) -> int:
     from middleware.worker import LaneWorker
 
     _keep_clients_words_out_of_logs()
-    stop = _stop_on_signals()
+    orders = _Orders()
     broker = build_broker(settings)
     check_master_key(broker.client, settings)
     shield_log_handlers(broker.interrupts)
@@ -39,7 +40,10 @@ def main(settings: Settings) -> int:
     worker.start()
     announce_ready()
     log.info("worker %s is ready with %d threads", broker.worker, settings.threads)
-    stop.wait()
+    orders.wait()
+    if not orders.stop:
+        log.info("worker %s retires", broker.worker)
+        worker.retire(lambda: orders.stop)
     log.info("worker %s drains", broker.worker)
     worker.drain(settings.drain_timeout_s)
     return 0
@@ -56,12 +60,20 @@ def _keep_clients_words_out_of_logs() -> None:
     logging.getLogger("dramatiq.worker.WorkerThread").addFilter(without_traceback)
 
 
-def _stop_on_signals() -> Event:
-    stop = Event()
+class _Orders:
+    """What signals have asked for: to stop soon, or else to retire. A handler may come between any two steps of what
+    it interrupts, so it takes no lock: a flag, and a queue that allows it."""
 
-    def heard(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.set()
+    def __init__(self) -> None:
+        self.stop = False
+        self._heard: SimpleQueue[int] = SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT, RETIRE_SIGNAL):
+            signal.signal(number, self._hear)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, heard)
-    return stop
+    def wait(self) -> None:
+        """Until the first of either."""
+        self._heard.get()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.stop = self.stop or number != RETIRE_SIGNAL
+        self._heard.put(number)

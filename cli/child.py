@@ -20,7 +20,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from cli.logs import trim
-from tasks.readiness import READY_FD, READY_LINE
+from tasks.readiness import READY_FD, READY_LINE, RETIRE_SIGNAL
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that the kernel sends to a process when the thread that started it ends."""
@@ -101,6 +101,12 @@ class Child:
         """Ask the process to end; what it started itself it ends itself."""
         if self.pid is not None:
             os.kill(self.pid, signal.SIGTERM)
+
+    def retire(self) -> None:
+        """Tell the process to take nothing new and to end when it has finished. For one that is ready: before that it
+        may not know the signal, and dies of it."""
+        if self.pid is not None:
+            os.kill(self.pid, RETIRE_SIGNAL)
 
     def kill(self) -> None:
         """End the process and all of its group at once."""

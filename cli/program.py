@@ -25,8 +25,9 @@ what is left is given back. With the two seconds of the gateway a stop takes 15 
 
 
 def program(settings: Settings, logs: Path) -> tuple[ChildSpec, ...]:
-    """The workers, the scheduler and the gateway."""
-    workers = (_worker(settings, logs, number) for number in range(1, settings.processes + 1))
+    """The workers, the scheduler and the gateway; with `auto`, the fewest workers that there may be."""
+    how_many = settings.min_processes if settings.workers == "auto" else settings.processes
+    workers = (worker(settings, logs, number) for number in range(1, how_many + 1))
     return (*workers, _front("scheduler", settings, logs), _front("gateway", settings, logs))
 
 
@@ -36,7 +37,8 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **_path_to_checkout(), "PYTHONUNBUFFERED": "1", **passed_on}
 
 
-def _worker(settings: Settings, logs: Path, number: int) -> ChildSpec:
+def worker(settings: Settings, logs: Path, number: int) -> ChildSpec:
+    """One worker process."""
     return ChildSpec(
         name=f"worker-{number}",
         stage=Stage.WORK,

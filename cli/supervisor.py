@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cli.child import Child, ChildSpec, Stage, describe_exit
@@ -48,12 +48,15 @@ class Backoff:
 
 @dataclass(slots=True)
 class _Watched:
-    """A child with what its supervision needs to remember. `due_at` is set while it waits to be started."""
+    """A child with what its supervision needs to remember. `due_at` is set while it waits to be started. One that is
+    `retiring` ends when its work is done, and for good."""
 
     child: Child
     backoff: Backoff = field(default_factory=Backoff)
     started_at: float = 0.0
     due_at: float | None = None
+    died_at: float | None = None
+    retiring: bool = False
 
     def late(self, now: float) -> bool:
         return now - self.started_at > self.child.spec.start_timeout_s
@@ -63,8 +66,24 @@ class _Watched:
         return self.child.pid is not None and not self.child.ready
 
 
+@dataclass(frozen=True, slots=True)
+class Muster:
+    """The children of a stage, by name: those that serve (with their pids), those that are being started or are to be
+    started again, and those that retire. `died_at` is when the last one died that was to live."""
+
+    ready: Mapping[str, int]
+    starting: tuple[str, ...]
+    retiring: tuple[str, ...]
+    died_at: float | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.ready, *self.starting, *self.retiring)
+
+
 class Supervisor:
-    """Life of a child: started, ready, (dead, waiting, started again, ready)*, told to end, ended.
+    """Life of a child: started, ready, (dead, waiting, started again, ready)*, told to end, ended. One that is
+    told to retire is not started again.
 
     `on_change` is called with all children whenever one was started, so that their pids can be noted.
     """
@@ -102,10 +121,11 @@ class Supervisor:
             for watched in self._watched:
                 self._refuse_failed_start(watched)
 
-    def watch(self) -> None:
-        """Keep all running until a stop is asked for."""
+    def watch(self, tend: Callable[[], None] = lambda: None) -> None:
+        """Keep all running until a stop is asked for; `tend` is called after each step, and may add and retire."""
         while not self._stop.asked:
             self.step()
+            tend()
 
     def step(self) -> None:
         """Wait for the next thing to happen, and see to it."""
@@ -122,6 +142,32 @@ class Supervisor:
         """
         for stage in sorted(Stage, reverse=True):
             self._end([w for w in self._watched if w.child.spec.stage is stage and w.child.pid is not None])
+
+    # ---------------------------------------------------------------------------------- growing, shrinking
+
+    def add(self, spec: ChildSpec) -> str:
+        """Start one more process, as soon as it may be, and watch it like the others; returns its name."""
+        self._watched.append(_Watched(Child(spec), due_at=self._clock()))
+        return spec.name
+
+    def retire(self, name: str) -> None:
+        """Tell a process to take nothing new and to end when it has finished, however long that takes."""
+        for watched in self._watched:
+            if watched.child.spec.name == name:
+                watched.retiring = True
+                watched.child.retire()
+
+    def muster(self, stage: Stage) -> Muster:
+        """How the processes of a stage stand."""
+        of_stage = [watched for watched in self._watched if watched.child.spec.stage is stage]
+        staying = [watched for watched in of_stage if not watched.retiring]
+        deaths = [watched.died_at for watched in of_stage if watched.died_at is not None]
+        return Muster(
+            ready={w.child.spec.name: w.child.pid for w in staying if w.child.ready and w.child.pid is not None},
+            starting=tuple(w.child.spec.name for w in staying if not w.child.ready),
+            retiring=tuple(w.child.spec.name for w in of_stage if w.retiring),
+            died_at=max(deaths, default=None),
+        )
 
     # ------------------------------------------------------------------------------------------- starting
 
@@ -156,10 +202,20 @@ class Supervisor:
         return min([IDLE_S, *due, *probed])
 
     def _see_to_deaths(self) -> None:
-        for watched in self._watched:
+        for watched in list(self._watched):
             code = watched.child.reap()
-            if code is not None:
+            if code is None:
+                continue
+            if watched.retiring:
+                self._dismiss(watched, code)
+            else:
+                watched.died_at = self._clock()
                 self._start_later(watched, f"ended with {describe_exit(code)}")
+
+    def _dismiss(self, watched: _Watched, code: int) -> None:
+        self._watched.remove(watched)
+        log.info("%s has retired with %s", watched.child.spec.name, describe_exit(code))
+        self._on_change(self.children)
 
     def _start_later(self, watched: _Watched, why: str) -> None:
         now = self._clock()

@@ -9,17 +9,19 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from actors.engines.extras import check_extras
 from cli.admin_key import AdminKey, first_admin_key
 from cli.child import Child, ChildSpec, Stage
+from cli.crew import Crew
 from cli.data_dir import LOG_DIR, claimed, prepared, this_process
 from cli.embedded import NAME, place_socket, remove_private_socket, server_spec, socket_url
 from cli.logs import log, supervision_logged
 from cli.port import address_to_open, free_port
 from cli.processes import ProcessId
-from cli.program import program
+from cli.program import program, worker
 from cli.reach import check_reachable
 from cli.state import State, write_state
 from cli.stop_requests import Stopped, StopRequests
@@ -45,7 +47,7 @@ def up(settings: Settings, program: Program = program) -> int:
         data_dir = prepared(settings.data_dir)
         with (
             contextlib.suppress(Stopped),
-            supervision_logged(data_dir / LOG_DIR),
+            supervision_logged(data_dir / LOG_DIR, settings.log_format),
             claimed(data_dir, stop.pause) as lock,
         ):
             settings = settings.model_copy(update={"data_dir": data_dir, "port": free_port(settings)})
@@ -60,7 +62,7 @@ def _run(machine: _Machine, program: Program) -> None:
         key = machine.bring_up(program)
         if not machine.stop.asked:
             _say_ready(machine.settings, key)
-        machine.supervisor.watch()
+        machine.watch()
     finally:
         machine.take_down()
 
@@ -101,6 +103,14 @@ class _Machine:
         make_key = first_admin_key(self.settings)
         self.supervisor.wait_until_ready()
         return None if self.stop.asked else make_key()
+
+    def watch(self) -> None:
+        """Until a stop is asked for. Where workers come and go by themselves, see to that as well."""
+        if self.settings.workers == "auto" and not self.stop.asked:
+            crew = Crew(self.settings, self.supervisor, partial(worker, self.settings, self._logs))
+            self.supervisor.watch(crew.tend)
+        else:
+            self.supervisor.watch()
 
     def take_down(self) -> None:
         self.supervisor.stop()

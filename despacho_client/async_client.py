@@ -106,6 +106,10 @@ class AsyncClient:
         """The bare result, also a large one."""
         return await self._json(calls.result(task_id))
 
+    async def payload(self, task_id: str) -> dict[str, Any]:
+        """The arguments that the task was given, by their names; needs `tasks:payload`."""
+        return cast(dict[str, Any], (await self._json(calls.payload(task_id)))["kwargs"])
+
     async def explain(self, task_id: str) -> dict[str, Any]:
         """Why the task isn't running."""
         return cast(dict[str, Any], await self._json(calls.explain(task_id)))

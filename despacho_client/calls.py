@@ -126,6 +126,10 @@ def result(task_id: str) -> Call:
     return Call("GET", f"{_task(task_id)}/result")
 
 
+def payload(task_id: str) -> Call:
+    return Call("GET", f"{_task(task_id)}/payload")
+
+
 def explain(task_id: str) -> Call:
     return Call("GET", f"{_task(task_id)}/explain")
 

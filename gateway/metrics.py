@@ -138,6 +138,12 @@ def _queues(queues: Mapping[str, Mapping[str, Any]]) -> Iterable[Metric]:
     for queue, stands in queues.items():
         oldest.add_metric([queue], (stands["oldest_waiting_ms"] or 0) / 1_000)
     yield oldest
+    takeable = [stands["oldest_waiting_ms"] or 0 for stands in queues.values() if not stands["paused"]]
+    yield GaugeMetricFamily(
+        "despacho_oldest_takeable_seconds",
+        "How long the oldest task has waited that a worker could take now, paused queues left out; 0: none.",
+        max(takeable, default=0) / 1_000,
+    )
 
 
 def _workers(workers: Iterable[Worker]) -> Iterable[Metric]:

@@ -73,6 +73,8 @@ class LaneBroker(Broker):
         self.bell = Event()
         self.draining = False
         self.held: dict[Hold, Delivery] = {}
+        self.fetching: set[object] = set()
+        """Calls whose answers may bring new runs."""
         super().__init__(middleware=self._stack())
         self.queues: set[str] = set()
 
@@ -219,7 +221,7 @@ class LaneConsumer(Consumer):
         queues = sorted(broker.queues)
         self._orders = cycle([queues[i:] + queues[:i] for i in range(len(queues))] or [[]])
         self._fetched: deque[Delivery] = deque()
-        self._fetching: set[object] = set()
+        self._fetching = broker.fetching
         self._reclaim_at = 0.0
         broker.ring()
 
@@ -243,9 +245,10 @@ class LaneConsumer(Consumer):
             self._broker.ring()
 
     def _fetch(self) -> None:
-        appetite = self._appetite(self._hands.free())
-        if appetite is not None:
-            with self._call():
+        # Asked for inside of the call: whoever sees no call after it stopped the taking knows that none will come.
+        with self._call():
+            appetite = self._appetite(self._hands.free())
+            if appetite is not None:
                 self._fetched.extend(self._taken(self._ledger.fetch(appetite)))
 
     def _appetite(self, most: int) -> Appetite | None:

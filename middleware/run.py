@@ -16,6 +16,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
+from tasks.context import Context
 from tasks.errors import Unavailable
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
 from tasks.sealed_tasks import TaskSeal
@@ -161,6 +162,13 @@ class Run:
     @property
     def payload(self) -> Mapping[str, Any]:
         return self.started.payload
+
+    def context(self) -> Context:
+        """What is said of the run wherever something is logged or queued in it."""
+        started = self.started
+        return Context(
+            started.options.origin.request_id, started.tenant, self.task_id, started.task_name, self.number
+        )
 
     def await_children(self, on_error: str, max_parallel: int | None) -> None:
         """Let this run end without a result: the task goes on in another one when its last child has ended."""

@@ -20,11 +20,13 @@ from middleware.broker import LaneBroker
 from middleware.listener import Listener
 from middleware.pulse import Pulse
 from middleware.run import Delivery, ShuttingDown
+from tasks.context import about
 from tasks.errors import Unavailable
 
 log = logging.getLogger(__name__)
 IDLE_MS = 250
 """How long a thread without work waits before it looks whether it should stop."""
+RETIRING_LOOK_S = 0.1
 LAST_WORDS_S = 2.0
 """How long an interrupted run may take to end."""
 
@@ -47,9 +49,15 @@ class _Consuming(ConsumerThread):
 
 
 class _SteadyThread(WorkerThread):
-    """A worker thread that an interrupt can't kill: one that arrives after the run has ended is told and dropped."""
+    """A worker thread that an interrupt can't kill: one that arrives after the run has ended is told and dropped.
+    What it does with a message, it does in the context of its run."""
 
     def process_message(self, message: MessageProxy) -> None:
+        assert isinstance(message, Delivery)
+        with about(message.run.context()):
+            self._process(message)
+
+    def _process(self, message: Delivery) -> None:
         try:
             super().process_message(message)
         except Interrupt as late:
@@ -112,10 +120,7 @@ class LaneWorker(Worker):
 
     def drain(self, timeout_s: float) -> None:
         """Take nothing new, let running tasks finish for so long, hand back the rest, and stop."""
-        self.broker.draining = True
-        self.pulse.describe_soon()
-        self.broker.ring()
-        self._hand_back_unbegun()
+        self._take_no_more()
         if not _within(timeout_s, self._idle):
             for hold in self.broker.interrupts.holds():
                 self.broker.interrupts.interrupt(hold, ShuttingDown)
@@ -125,8 +130,22 @@ class LaneWorker(Worker):
         self.stop(timeout=1_000)
         self._leave()
 
+    def retire(self, must_hurry: Callable[[], bool]) -> None:
+        """Take nothing new, and wait until all that runs has ended, however long that takes, or until `must_hurry()`.
+        To be followed by `drain`."""
+        self._take_no_more()
+        while not self._idle() and not must_hurry():
+            sleep(RETIRING_LOOK_S)
+
+    def _take_no_more(self) -> None:
+        self.broker.draining = True
+        self.pulse.describe_soon()
+        self.broker.ring()
+        self._hand_back_unbegun()
+
     def _idle(self) -> bool:
-        return not self.broker.held
+        """In this order: what a call brings is held before the call is over."""
+        return not self.broker.fetching and not self.broker.held
 
     def _hand_back_unbegun(self) -> None:
         """Whatever no thread has taken up yet is another worker's."""

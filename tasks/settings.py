@@ -1,7 +1,7 @@
 """One frozen, validated value of settings, read once at each entry point and handed down.
 
 Every field is read from the environment as `DESPACHO_<NAME>`. A wrong value stops the start, with the name of
-the variable and the remedy. README.md names every one of them; a test checks that.
+the variable and the remedy. The documentation names every one of them; a test checks that.
 """
 
 from __future__ import annotations
@@ -60,10 +60,31 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
+    workers: Literal["fixed", "auto"] = Field(
+        default="fixed",
+        description="`auto`: `despacho up` has as many worker processes as the oldest waiting task asks for.",
+    )
+    min_processes: int = Field(default=1, ge=1, le=256, description="With `auto`, the fewest worker processes.")
+    max_processes: int | None = Field(
+        default=None, ge=1, le=256, description="With `auto`, the most; unset, as many as there are processors."
+    )
+    scale_out_after_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=3_600,
+        description="With `auto`, the age of a waiting task that brings a process.",
+    )
+    scale_in_after_s: float = Field(
+        default=60.0, ge=1, le=86_400, description="With `auto`, how long it is quiet before a process retires."
+    )
     threads: int = Field(default=8, ge=1, le=256, description="Threads in one worker process.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged, and everything more severe."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How a line is written: `text`, or one JSON object a line."
+    )
+    access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
     )
@@ -370,6 +391,14 @@ class Settings(BaseSettings):
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("a secret has 32 bytes or more")
         return secret
+
+    @model_validator(mode="after")
+    def _processes_are_in_order(self) -> Self:
+        if self.max_processes is not None and self.max_processes < self.min_processes:
+            raise ValueError(
+                f"{PREFIX}MAX_PROCESSES is below {PREFIX}MIN_PROCESSES. Set it to {self.min_processes} or more."
+            )
+        return self
 
     @model_validator(mode="after")
     def _tokens_are_whole(self) -> Self:

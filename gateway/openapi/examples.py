@@ -55,6 +55,11 @@ SUBMITS = (
         },
     ),
 )
+PAYLOAD = {
+    "task_id": TASK,
+    "task_name": "triage.process_async",
+    "kwargs": {"case_id": "case-17", "user_message": "Fui demitida ontem, estou grávida e não me pagaram nada."},
+}
 BULK = Example(
     "Two triages at once",
     {

@@ -335,6 +335,20 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
+        path="/api/tasks/{task_id}/payload",
+        operation_id="getTaskPayload",
+        tag=TAG,
+        summary="Read what a task was given",
+        description="The arguments by their names, as they were checked. A case of a batch that was erased since is "
+        "told by its id alone. Each reading is noted in the audit trail.",
+        scope="tasks:read",
+        shows_payload=True,
+        parameters=(TASK_ID,),
+        answers=(Answer(200, "The arguments.", answers.TaskPayload, example=examples.PAYLOAD),),
+        problems=(GONE,),
+    ),
+    Operation(
+        method="GET",
         path="/api/tasks/{task_id}/embeddings",
         operation_id="getTaskEmbeddings",
         tag=TAG,

@@ -180,6 +180,7 @@ def test_a_task_of_another_tenant_does_not_exist(api: Client, other_tenant: Clie
     for method, path in (
         ("GET", ""),
         ("GET", "/result"),
+        ("GET", "/payload"),
         ("GET", "/log"),
         ("GET", "/events"),
         ("DELETE", ""),
