@@ -18,6 +18,7 @@ from dramatiq.middleware import CurrentMessage, Interrupt
 from middleware.interrupts import Interrupts
 from middleware.slowest import Slowest
 from tasks.clock import now_ms
+from tasks.context import Context
 from tasks.errors import Unavailable
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
 from tasks.noted import NOTHING, Noted
@@ -174,6 +175,13 @@ class Run:
         """For the reports. To be asked once, at its end."""
         took_ms = 1_000 * (monotonic() - self._begun)
         return Noted(self.tally, self.slowest.is_among(self.started.task_name, took_ms, now_ms()))
+
+    def context(self) -> Context:
+        """What is said of the run wherever something is logged or queued in it."""
+        started = self.started
+        return Context(
+            started.options.origin.request_id, started.tenant, self.task_id, started.task_name, self.number
+        )
 
     def await_children(self, on_error: str, max_parallel: int | None) -> None:
         """Let this run end without a result: the task goes on in another one when its last child has ended."""
