@@ -106,6 +106,10 @@ class AsyncClient:
         """The bare result, also a large one."""
         return await self._json(calls.result(task_id))
 
+    async def payload(self, task_id: str) -> dict[str, Any]:
+        """The arguments that the task was given, by their names; needs `tasks:payload`."""
+        return cast(dict[str, Any], (await self._json(calls.payload(task_id)))["kwargs"])
+
     async def explain(self, task_id: str) -> dict[str, Any]:
         """Why the task isn't running."""
         return cast(dict[str, Any], await self._json(calls.explain(task_id)))
@@ -168,8 +172,8 @@ class AsyncClient:
         """Forget a dead letter for good."""
         await self._send(calls.discard(task_id))
 
-    async def stats(self) -> dict[str, Any]:
-        return cast(dict[str, Any], await self._json(calls.stats()))
+    async def stats(self, *, scope: str | None = None) -> dict[str, Any]:
+        return cast(dict[str, Any], await self._json(calls.stats(scope)))
 
     async def alerts(self, state: str | None = None) -> list[dict[str, Any]]:
         """The alerts, those that fire first; only those that are `pending`, `firing` or `resolved` with `state`."""

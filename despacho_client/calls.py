@@ -126,6 +126,10 @@ def result(task_id: str) -> Call:
     return Call("GET", f"{_task(task_id)}/result")
 
 
+def payload(task_id: str) -> Call:
+    return Call("GET", f"{_task(task_id)}/payload")
+
+
 def explain(task_id: str) -> Call:
     return Call("GET", f"{_task(task_id)}/explain")
 
@@ -170,8 +174,8 @@ def alerts(state: str | None) -> Call:
     return Call("GET", "/api/alerts" + (f"?state={quote(state)}" if state else ""))
 
 
-def stats() -> Call:
-    return Call("GET", "/api/tasks/stats")
+def stats(scope: str | None) -> Call:
+    return Call("GET", "/api/tasks/stats", params={"scope": scope})
 
 
 def circuit_breakers() -> Call:

@@ -105,6 +105,10 @@ class Client:
         """The bare result, also a large one."""
         return self._json(calls.result(task_id))
 
+    def payload(self, task_id: str) -> dict[str, Any]:
+        """The arguments that the task was given, by their names; needs `tasks:payload`."""
+        return cast(dict[str, Any], (self._json(calls.payload(task_id)))["kwargs"])
+
     def explain(self, task_id: str) -> dict[str, Any]:
         """Why the task isn't running."""
         return cast(dict[str, Any], self._json(calls.explain(task_id)))
@@ -167,8 +171,8 @@ class Client:
         """Forget a dead letter for good."""
         self._send(calls.discard(task_id))
 
-    def stats(self) -> dict[str, Any]:
-        return cast(dict[str, Any], self._json(calls.stats()))
+    def stats(self, *, scope: str | None = None) -> dict[str, Any]:
+        return cast(dict[str, Any], self._json(calls.stats(scope)))
 
     def alerts(self, state: str | None = None) -> list[dict[str, Any]]:
         """The alerts, those that fire first; only those that are `pending`, `firing` or `resolved` with `state`."""

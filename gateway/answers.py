@@ -145,60 +145,6 @@ class Retried(Answer):
     retried: Count
 
 
-class DeadLetter(Answer):
-    """A task that failed for good, of whichever tenant; nothing that a client sent is in it."""
-
-    task_id: str
-    tenant: str
-    task_name: str
-    queue: str
-    priority: PriorityName
-    parent_id: str | None
-    attempt: Count
-    created_at: Time
-    finished_at: Time | None
-    fingerprint: str
-    error_type: str
-    message: str
-    retryable: bool
-    etag: str = Field(description="For `If-Match`: an operator may not read the record of another tenant.")
-    links: dict[str, str]
-
-
-class DeadLetterPage(Answer):
-    """Dead letters, newest first. `next_cursor` leads to the next page; `null` at the end."""
-
-    dead_letters: list[DeadLetter]
-    next_cursor: str | None
-
-
-class DeadLetterGroup(Answer):
-    """The dead letters of one fingerprint; `task_ids` are the newest of them, `message` is the newest one's."""
-
-    fingerprint: str
-    error_type: str
-    message: str
-    task_name: str
-    queue: str
-    count: Count
-    first_at: Time
-    last_at: Time
-    task_ids: list[str]
-
-
-class DeadLetterGroups(Answer):
-    """The largest group first. Where `is_all` is false, the newest 10,000 dead letters were looked at."""
-
-    groups: list[DeadLetterGroup]
-    is_all: bool
-
-
-class Replayed(Answer):
-    """How many dead letters run again."""
-
-    replayed: Count
-
-
 class Pause(Answer):
     """Who paused it: the id of an API key, or of a JWT's subject; and when."""
 
@@ -242,6 +188,14 @@ class StandingRecord(Record):
 
     position: Count | None = Field(description="Tasks ahead of it in its lane and in those above, where it waits.")
     expected_start_at: Time | None = Field(description="An estimate; `null` where nothing is known to base it on.")
+
+
+class TaskPayload(Answer):
+    """What a task was given, by the names that its task type's schema has for it."""
+
+    task_id: str
+    task_name: str
+    kwargs: dict[str, Any]
 
 
 class TaskPage(Answer):
@@ -687,44 +641,6 @@ class Alerts(Answer):
 
     alerts: list[AlertEntry]
     evaluated_at: Time | None
-
-
-class ReportLinks(Answer):
-    json_: str = Field(alias="json")
-    csv: str
-    html: str
-
-
-class ReportEntry(Answer):
-    report_id: str
-    links: ReportLinks
-
-
-class Reports(Answer):
-    """Reports, newest first."""
-
-    reports: list[ReportEntry]
-
-
-class ReportTotals(Answer):
-    succeeded: Count
-    failed: Count
-    cancelled: Count
-    retried: Count
-    success_rate: float | None
-
-
-class Report(Answer):
-    """What ran in a period, over all tenants, and how tasks stood at its end."""
-
-    report_id: str
-    kind: Literal["daily", "weekly"]
-    from_: Time = Field(alias="from")
-    until: Time
-    totals: ReportTotals
-    statuses: StatusCounts
-    queues: dict[str, TaskFigures]
-    tasks: dict[str, TaskFigures]
 
 
 class Health(Answer):

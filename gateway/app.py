@@ -21,6 +21,7 @@ from gateway import (
     events,
     metrics,
     operations,
+    payloads,
     problem_pages,
     results,
     schedules,
@@ -28,6 +29,7 @@ from gateway import (
     tasks,
     webhooks,
 )
+from gateway.access_log import AccessLog
 from gateway.metrics import CountedRequests
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
@@ -50,6 +52,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             *tasks.ROUTES,
+            *payloads.ROUTES,
             *results.ROUTES,
             *events.ROUTES,
             *cases.ROUTES,
@@ -67,7 +70,11 @@ def create_app(settings: Settings) -> Starlette:
             *docs.ROUTES,
             *console.ROUTES,
         ],
-        middleware=[Middleware(CountedRequests, known.requests), *_middleware(settings)],
+        middleware=[
+            Middleware(CountedRequests, known.requests),
+            *([Middleware(AccessLog)] if settings.access_log else []),
+            *_middleware(settings),
+        ],
         exception_handlers=HANDLERS,
         lifespan=_life,
     )

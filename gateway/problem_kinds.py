@@ -16,6 +16,7 @@ from tasks.errors import (
     NotFound,
     NoVector,
     OnHold,
+    PayloadErased,
     QueueFull,
     QuotaExceeded,
     RecordChanged,
@@ -108,9 +109,11 @@ ON_HOLD = Kind(
 GONE = Kind(
     "gone",
     410,
-    "There is no result",
-    "The task has ended without a result: it failed or was cancelled.",
-    "The record's error says why. The task can be run again: POST /api/tasks/retry/{task_id}.",
+    "It is not there any more, and won't be",
+    "The task has ended without a result, for it failed or was cancelled; or what it was given was erased with its "
+    "case.",
+    "The record's error says why there is no result. The task can be run again: POST /api/tasks/retry/{task_id}. "
+    "What was erased can't be had back.",
 )
 PRECONDITION_FAILED = Kind(
     "precondition-failed",
@@ -210,6 +213,7 @@ OF_ERRORS: dict[type[Exception], Kind] = {
     NotFound: NOT_FOUND,
     NoVector: NO_VECTOR,
     OnHold: ON_HOLD,
+    PayloadErased: GONE,
     IllegalMove: CONFLICT,
     NotABatch: CONFLICT,
     IdempotencyMismatch: IDEMPOTENCY_MISMATCH,

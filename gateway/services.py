@@ -22,6 +22,7 @@ from tasks.connection import connect_async
 from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
+from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
 from tasks.reports import ReportShelf
@@ -55,6 +56,7 @@ class Services:
     erasure: Erasure
     dead_letters: DeadLetters
     bulk_moves: BulkMoves
+    payloads: PayloadReads
 
     @property
     def reader(self) -> Reader:
@@ -98,6 +100,7 @@ class Services:
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
             bulk_moves=BulkMoves(tasks),
+            payloads=PayloadReads(client, settings, tasks.case_keys),
         )
 
     async def close(self) -> None:

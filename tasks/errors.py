@@ -87,6 +87,13 @@ class RecordChanged(DespachoError):
         super().__init__("the task has changed since it was read")
 
 
+class PayloadErased(DespachoError):
+    """What the task was given can't be read any more: its case was erased."""
+
+    def __init__(self) -> None:
+        super().__init__("the task's case was erased, and what the task was given with it")
+
+
 class QueueFull(DespachoError):
     """The bound on waiting tasks is reached; nothing was queued. It passes by itself."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway import answers
+from gateway import dead_letter_answers as letters
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -49,7 +50,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "A page.",
-                answers.DeadLetterPage,
+                letters.DeadLetterPage,
                 links={**_EACH, "nextPage": Link("listDeadLetters", {"cursor": "$response.body#/next_cursor"})},
                 example={"dead_letters": [examples.DEAD_LETTER], "next_cursor": None},
             ),
@@ -69,7 +70,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "The groups, the largest first.",
-                answers.DeadLetterGroups,
+                letters.DeadLetterGroups,
                 example={"groups": [examples.DEAD_LETTER_GROUP], "is_all": True},
             ),
         ),
@@ -84,7 +85,7 @@ OPERATIONS = (
         description="Each runs again under its own id, with a fresh set of attempts.",
         scope="ops:write",
         body=Body(ReplayRequest, (Example("One group", {"fingerprint": examples.FINGERPRINT}),)),
-        answers=(Answer(200, "They are queued.", answers.Replayed, example={"replayed": 17}),),
+        answers=(Answer(200, "They are queued.", letters.Replayed, example={"replayed": 17}),),
         problems=(INVALID_INPUT,),
     ),
     Operation(

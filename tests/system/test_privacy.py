@@ -163,13 +163,16 @@ def unauthorised_answers(api: Client, ids: dict[str, str]) -> Iterator[str]:
         yield answer.text
 
 
+OF_A_TASK = ("", "/result", "/embeddings", "/payload")
+
+
 def seen(api: Client, ids: dict[str, str]) -> bool:
     """Whether one who may see everything finds the words anywhere."""
     paths = [
         f"/api/cases/{CASE}",
         "/api/tasks",
         *(f"/api/documents/{ids['document']}{part}" for part in ("", "/content", "/text")),
-        *(f"/api/tasks/{task_id}{part}" for task_id in ids.values() for part in ("", "/result", "/embeddings")),
+        *(f"/api/tasks/{task_id}{part}" for task_id in ids.values() for part in OF_A_TASK),
         f"/api/tasks/{ids['batch']}/results?follow=false",
         f"/api/tasks/{ids['triage']}/events",
     ]
