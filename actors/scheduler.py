@@ -11,7 +11,6 @@ import datetime as dt
 import logging
 import signal
 import time
-from typing import Any
 
 import pendulum
 from periodiq import Scheduler
@@ -27,19 +26,21 @@ from tasks.timetable import Schedule
 
 log = logging.getLogger(__name__)
 AWAY_S = 1.0
-_MINUTE = dt.timedelta(minutes=1)
 
 
 class _When:
-    """A cron line as periodiq asks for one."""
+    """A cron line as periodiq asks for one: at each wake, whether it is due."""
 
     def __init__(self, schedule: Schedule, book: SlotBook) -> None:
         self._line = schedule.line
         self._zone = book.zone
+        self._asked: dt.datetime | None = None
 
     def validate(self, date: dt.datetime) -> bool:
-        minute = date.replace(second=0, microsecond=0)
-        return any(self._line.between(minute - _MINUTE, minute, self._zone))
+        """Whether a slot passed since it was last asked. Not only one of this minute: where the machine was suspended
+        or Redis answered slowly a wake comes after it, and a daily slot would be a day late."""
+        asked, self._asked = self._asked, date
+        return asked is None or any(self._line.between(asked, date, self._zone))
 
     def next_valid_date(self, last: dt.datetime) -> pendulum.DateTime:
         return pendulum.instance(self._line.next(last, self._zone))
@@ -87,23 +88,21 @@ def main(settings: Settings) -> int:
     pendulum.set_local_timezone(pendulum.timezone(settings.time_zone))
     broker = build_broker(settings)
     tools = declare_all(broker)
-    ours = timers(broker)
-    others = [actor for actor in broker.actors.values() if "periodic" in actor.options]
     StandBy(tools.watch).start()
     announce_ready()
-    _run(broker, ours, [*others, *ours])
+    _run(broker, timers(broker))
     return 0
 
 
-def _run(broker: LaneBroker, ours: list[Timer], periodic: list[Any]) -> None:
-    scheduler = Scheduler(actors=periodic)
+def _run(broker: LaneBroker, ours: list[Timer]) -> None:
+    scheduler = Scheduler(actors=ours)
     has_begun = False
     while True:
         try:
             if not has_begun:
                 _begin(broker, ours)
                 has_begun = True
-            if not periodic:
+            if not ours:
                 signal.pause()
             scheduler.schedule()
             scheduler.loop()
@@ -117,4 +116,4 @@ def _run(broker: LaneBroker, ours: list[Timer], periodic: list[Any]) -> None:
 def _begin(broker: LaneBroker, ours: list[Timer]) -> None:
     sweep_now(broker)
     for timer in ours:
-        timer.tick(dt.datetime.now(dt.UTC))
+        timer.tick(pendulum.now("UTC"))

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import pendulum
+import periodiq
 import pytest
 import redis
 
@@ -84,6 +86,31 @@ def test_two_schedulers_do_each_slot_of_a_week_once(broker: LaneBroker) -> None:
     assert count(broker.ledger, "upkeep.normal") == 7 * 288 + 1 + 7
     assert count(broker.ledger, "reports.normal") == 8
     assert all(SlotBook(broker.ledger, broker.settings)._known(s).missed == 0 for s in (t.schedule for t in pair[0]))
+
+
+def test_a_scheduler_that_wakes_late_sees_to_what_passed_in_its_sleep(
+    broker: LaneBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine was suspended, or Redis took its time, over the one minute of the day that a schedule has."""
+    daily, alerts = named(timers(broker), "daily-report", "alerts")
+    scheduler = periodiq.Scheduler(actors=[daily, alerts])
+    slot = dt.datetime(2026, 1, 2, 6, tzinfo=ZONE)
+    for name in ("sleep", "alarm", "signal"):
+        monkeypatch.setattr(periodiq, name, lambda *_: None)
+
+    def wakes(moment: dt.datetime) -> None:
+        monkeypatch.setattr(periodiq.pendulum, "now", lambda: pendulum.instance(moment))
+        scheduler.schedule()
+
+    wakes(slot - MINUTE)
+    assert count(broker.ledger, "reports.normal") == 0
+    wakes(slot + MINUTE + dt.timedelta(seconds=20))
+    wakes(slot + 2 * MINUTE)
+
+    assert count(broker.ledger, "reports.normal") == 1
+    assert SlotBook(broker.ledger, broker.settings)._known(daily.schedule).task_id == slot_id(
+        "daily-report", round(slot.timestamp() * 1_000)
+    )
 
 
 def test_after_downtime_the_latest_slot_is_caught_up_with_or_all_are_skipped(broker: LaneBroker) -> None:
