@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 from actors.engines.extras import check_extras
-from tasks.master_key import check_master_key
+from tasks.installation import check_installation
 from tasks.readiness import RETIRE_SIGNAL, announce_ready
 from tasks.settings import Settings
 
@@ -20,7 +20,7 @@ def main(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; then finish or hand back what is running. After `RETIRE_SIGNAL` finish all of it.
     Exit code 0.
 
-    Raises `SettingsError` where an engine is set that is not installed, or a master key that is not this Redis's.
+    Raises `SettingsError` where something is set that is not installed, and as `check_installation` does.
     """
     check_extras(settings)
     # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
@@ -33,7 +33,7 @@ def main(settings: Settings) -> int:
     _keep_clients_words_out_of_logs()
     orders = _Orders()
     broker = build_broker(settings)
-    check_master_key(broker.client, settings)
+    check_installation(broker.client, settings)
     shield_log_handlers(broker.interrupts)
     declare_all(broker).warm()
     worker = LaneWorker(broker, settings.threads)
