@@ -1,7 +1,7 @@
 """One frozen, validated value of settings, read once at each entry point and handed down.
 
 Every field is read from the environment as `DESPACHO_<NAME>`. A wrong value stops the start, with the name of
-the variable and the remedy. README.md names every one of them; a test checks that.
+the variable and the remedy. The documentation names every one of them; a test checks that.
 """
 
 from __future__ import annotations
@@ -60,9 +60,12 @@ class Settings(BaseSettings):
         default=None,
         description="A file that holds the master key instead; unset, `master.key` in the data directory, made once.",
     )
-    host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
+    host: str = Field(default="127.0.0.1", description="The address of the gateway, and of a worker's probes.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
+    probe_port: int | None = Field(
+        default=None, ge=1, le=65535, description="The port of a worker's /livez and /readyz; unset: it has none."
+    )
     workers: Literal["fixed", "auto"] = Field(
         default="fixed",
         description="`auto`: `despacho up` has as many worker processes as the oldest waiting task asks for.",
@@ -84,6 +87,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged, and everything more severe."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How a line is written: `text`, or one JSON object a line."
+    )
+    access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
     )

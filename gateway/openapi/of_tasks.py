@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway import answers
+from gateway.answers import Result, figures, streams
+from gateway.answers import tasks as answers
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -23,6 +24,7 @@ from gateway.openapi.parts import (
     Operation,
     Parameter,
     limit,
+    scope_of,
     task_links,
     text,
     whole,
@@ -163,9 +165,12 @@ OPERATIONS = (
         operation_id="getStats",
         tag=TAG,
         summary="Figures of the last hour, and how things stand",
-        description="Statuses and durations are those of the token's tenant; how a queue stands is told over all.",
+        description="Statuses and durations are those of the token's tenant, with `scope=all` those of every tenant; "
+        "how a queue stands is told over all.",
         scope="tasks:read",
-        answers=(Answer(200, "The figures.", answers.Stats, example=examples.STATS),),
+        parameters=(scope_of("the figures"),),
+        answers=(Answer(200, "The figures.", figures.Stats, example=examples.STATS),),
+        problems=(INVALID_INPUT,),
     ),
     Operation(
         method="GET",
@@ -322,7 +327,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "The result, as its task type has it.",
-                {"anyOf": [answers.Result]},
+                {"anyOf": [Result]},
                 example=examples.TRIAGE_RESULT,
             ),
         ),
@@ -412,7 +417,7 @@ incomplete body.""",
             Answer(
                 200,
                 "Lines; the schema is that of one.",
-                answers.BatchLine,
+                streams.BatchLine,
                 media_type="application/x-ndjson",
                 example=examples.BATCH_LINE,
             ),
