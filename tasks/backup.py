@@ -59,6 +59,7 @@ MADE_ANEW: Final = frozenset(
 OF_THE_MOMENT: Final = frozenset(
     {"acks", "heartbeats", "worker", "chores", "session", "ticket", "rate", "blob_guard", "audit_pending"}
     | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at"}
+    | {"replay", "replay_waiting", "replay_going", "replay_groups", "replays"}
     | {"last_backup", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}
 )
 """What means nothing after a restore, or is worked out again; whoever was logged in to the console logs in again."""
