@@ -10,15 +10,17 @@ import contextlib
 import logging
 import os
 import shutil
-import traceback
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+
+from cli.log_lines import Format, formatter
 
 MAX_LOG_BYTES = 10 << 20
-LINE = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 log = logging.getLogger("despacho.supervisor")
 
@@ -48,40 +50,34 @@ def last_lines(path: Path, count: int = 5) -> list[str]:
         return []
 
 
-class WordlessFormatter(logging.Formatter):
-    """Tells of an exception its type and where it was raised, without its text: that may quote what a client said."""
-
-    def __init__(self) -> None:
-        super().__init__(LINE)
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 (the name is logging's)
-        _, error, trace = ei
-        frames = "".join(traceback.format_tb(trace)).rstrip()
-        return f"Traceback (most recent call last):\n{frames}\n{' from '.join(_types(error))}"
-
-
-def _types(error: BaseException | None) -> Iterator[str]:
-    """What an exception is, and what it came from."""
-    told: set[int] = set()
-    while error is not None and id(error) not in told:
-        told.add(id(error))
-        yield type(error).__qualname__
-        error = error.__cause__ or error.__context__
-
-
-def to_stderr() -> logging.Handler:
+def to_stderr(wanted: Format = "text") -> logging.Handler:
     """Where a process's own log goes: under `despacho up` it is the process's file."""
     handler = logging.StreamHandler()
-    handler.setFormatter(WordlessFormatter())
+    handler.setFormatter(formatter(wanted))
     return handler
 
 
+def log_to_stderr(level: str, wanted: Format) -> None:
+    """Send all that this process logs to stderr, also what libraries log, warn of, or fail with."""
+    logging.basicConfig(level=level.upper(), handlers=[to_stderr(wanted)])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_failure
+    threading.excepthook = lambda told: _log_failure(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _log_failure(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is None or issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    failed = threading.current_thread().name
+    logging.getLogger("despacho").critical("%s failed", failed, exc_info=(kind, error, trace))
+
+
 @contextlib.contextmanager
-def supervision_logged(directory: Path) -> Iterator[None]:
+def supervision_logged(directory: Path, wanted: Format = "text") -> Iterator[None]:
     """Send the supervisor's log to `despacho.log` in `directory`, and warnings to stderr as well."""
     log.setLevel(logging.INFO)
     log.propagate = False
-    handlers = (_file(directory / "despacho.log"), _stderr())
+    handlers = (_file(directory / "despacho.log", wanted), _stderr())
     for handler in handlers:
         log.addHandler(handler)
     try:
@@ -92,9 +88,9 @@ def supervision_logged(directory: Path) -> Iterator[None]:
             handler.close()
 
 
-def _file(path: Path) -> logging.Handler:
+def _file(path: Path, wanted: Format) -> logging.Handler:
     handler = RotatingFileHandler(path, maxBytes=MAX_LOG_BYTES, backupCount=1, delay=True)
-    handler.setFormatter(logging.Formatter(LINE))
+    handler.setFormatter(formatter(wanted))
     return handler
 
 

@@ -6,14 +6,13 @@ Whatever a command needs is imported when it runs, so that `--help` answers at o
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from cli.logs import to_stderr
+from cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -300,7 +299,7 @@ def _scheduler(settings: Settings) -> int:
 
 def _log_to_stderr(settings: Settings) -> None:
     """Where a container's logs are looked for; under `despacho up` it is the process's own file."""
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[to_stderr()])
+    log_to_stderr(settings.log_level, settings.log_format)
 
 
 _RUNNERS = {"up": _up, "gateway": _gateway, "worker": _worker, "scheduler": _scheduler}

@@ -47,7 +47,7 @@ def up(settings: Settings, program: Program = program) -> int:
         data_dir = prepared(settings.data_dir)
         with (
             contextlib.suppress(Stopped),
-            supervision_logged(data_dir / LOG_DIR),
+            supervision_logged(data_dir / LOG_DIR, settings.log_format),
             claimed(data_dir, stop.pause) as lock,
         ):
             settings = settings.model_copy(update={"data_dir": data_dir, "port": free_port(settings)})

@@ -29,6 +29,7 @@ from gateway import (
     tasks,
     webhooks,
 )
+from gateway.access_log import AccessLog
 from gateway.metrics import CountedRequests
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
@@ -69,7 +70,11 @@ def create_app(settings: Settings) -> Starlette:
             *docs.ROUTES,
             *console.ROUTES,
         ],
-        middleware=[Middleware(CountedRequests, known.requests), *_middleware(settings)],
+        middleware=[
+            Middleware(CountedRequests, known.requests),
+            *([Middleware(AccessLog)] if settings.access_log else []),
+            *_middleware(settings),
+        ],
         exception_handlers=HANDLERS,
         lifespan=_life,
     )

@@ -19,6 +19,7 @@ from gateway.rate_limits import STRANGER, TOKEN, address_of, check, subject_of
 from gateway.services import Services, services
 from tasks.api_keys import KEY_PREFIX, Identity
 from tasks.audit import By
+from tasks.context import belongs_to
 from tasks.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -58,6 +59,7 @@ async def admit(request: Request, *, ticket: bool = False) -> Identity | None:
     if identity is None:
         check(request, known.limits.take(STRANGER, address_of(request)))
         return None
+    belongs_to(identity.tenant)
     check(request, known.limits.take(TOKEN, subject_of(identity)))
     return identity
 

@@ -14,10 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.problems import on_fault
 from gateway.rate_limits import Standing
 from gateway.security_headers import SecurityHeaders
+from tasks.context import REQUEST_ID, Context, begin
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
-_SANE = re.compile(rb"^[A-Za-z0-9._:/+=-]{1,128}$")
+_SANE = re.compile(REQUEST_ID.pattern.encode())
 
 
 class RequestId:
@@ -31,6 +32,7 @@ class RequestId:
             return
         request_id = _given(scope) or secrets.token_hex(8).encode()
         scope["request_id"] = request_id.decode()
+        begin(Context(request_id=scope["request_id"]))
 
         started = False
 
@@ -62,6 +64,6 @@ def _standing(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
 
 def _given(scope: Scope) -> bytes | None:
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE.match(value):
+        if name == b"x-request-id" and _SANE.fullmatch(value):
             return bytes(value)
     return None

@@ -31,7 +31,7 @@ from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
 from tasks.lifecycle import Move, State
-from tasks.payloads import WHOLE, CaseId, Conversation, Moment
+from tasks.payloads import WHOLE, CaseId, Conversation, Moment, ReportEnd
 from tasks.reader import TaskFilter
 from tasks.record import Task
 from tasks.submission import MAX_DELAY_S, Order
@@ -197,7 +197,7 @@ class WebhooksRequest(Body):
 
 class ReportRequest(Body):
     kind: Literal["daily", "weekly"] = "daily"
-    until: Moment | None = None
+    until: ReportEnd | None = None
 
 
 async def read_body(request: Request) -> bytes:
@@ -359,3 +359,13 @@ def case_id_of(request: Request) -> str:
         return CASE_ID.validate_python(case_id)
     except ValidationError as error:
         raise invalid(error, "case_id") from None
+
+
+def is_for_everyone(request: Request, identity: Identity) -> bool:
+    """Whether `?scope=all` asks for every tenant's. Raises `InvalidInput`, or a 403 without the scope ops:read."""
+    scope = request.query_params.get("scope")
+    if scope not in (None, "all"):
+        raise InvalidInput.of("scope", "must be all, or be left out")
+    if scope == "all" and not identity.may("ops:read"):
+        raise HTTPException(403, "The token lacks the scope ops:read.")
+    return scope == "all"

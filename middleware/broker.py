@@ -32,6 +32,7 @@ from middleware.interrupts import Interrupts
 from middleware.retries import LedgerRetries
 from middleware.run import Delivery, Failed, HandedBack, Run
 from middleware.shielded import connect_shielded
+from middleware.slowest import Slowest
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
 from tasks.blobs import FolderBlobs, results_folder
@@ -69,6 +70,7 @@ class LaneBroker(Broker):
         self.settings = settings
         self.catalog = catalog
         self.interrupts = interrupts or Interrupts()
+        self._slowest = Slowest()
         self.worker = worker_id()
         self.bell = Event()
         self.draining = False
@@ -151,7 +153,7 @@ class LaneBroker(Broker):
         return LaneConsumer(self, prefetch)
 
     def run_of(self, started: Started) -> Run:
-        return Run(started, self.ledger, self.interrupts, self.settings.progress_interval_s)
+        return Run(started, self.ledger, self.interrupts, self.settings.progress_interval_s, slowest=self._slowest)
 
     def ring(self) -> None:
         """Wake the consumer: there may be work, or a free thread."""

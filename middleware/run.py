@@ -16,8 +16,12 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
+from middleware.slowest import Slowest
+from tasks.clock import now_ms
+from tasks.context import Context
 from tasks.errors import Unavailable
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
+from tasks.noted import NOTHING, Noted
 from tasks.sealed_tasks import TaskSeal
 
 BURST = 5.0
@@ -47,9 +51,10 @@ class Outcome(Protocol):
 class Succeeded:
     result: str | bytes = ""
     place: str = ""
+    noted: Noted = NOTHING
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.succeed(hold, self.result, self.place, then)
+        return ledger.succeed(hold, self.result, self.place, then, self.noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,10 @@ class Failed:
     error: dict[str, Any]
     result: str | bytes = ""
     place: str = ""
+    noted: Noted = NOTHING
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.fail(hold, self.error, then, result=self.result, place=self.place)
+        return ledger.fail(hold, self.error, then, result=self.result, place=self.place, noted=self.noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class LetGo:
 @dataclass(slots=True)
 class Run:
     """What an actor knows of the run it is in. `result` is JSON, or lies at `place` in the blob store,
-    both sealed."""
+    both sealed. `tally` names a counter that its good end adds to."""
 
     started: Started
     ledger: Ledger
@@ -133,9 +139,12 @@ class Run:
     progress_interval_s: float
     result: str | bytes = ""
     place: str = ""
+    tally: str = ""
     awaits: AwaitsChildren | None = None
+    slowest: Slowest = field(default_factory=Slowest)
     _budget: float = field(default=BURST, init=False)
     _told: float = field(default_factory=monotonic, init=False)
+    _begun: float = field(default_factory=monotonic, init=False)
 
     @property
     def hold(self) -> Hold:
@@ -161,6 +170,18 @@ class Run:
     @property
     def payload(self) -> Mapping[str, Any]:
         return self.started.payload
+
+    def noted(self) -> Noted:
+        """For the reports. To be asked once, at its end."""
+        took_ms = 1_000 * (monotonic() - self._begun)
+        return Noted(self.tally, self.slowest.is_among(self.started.task_name, took_ms, now_ms()))
+
+    def context(self) -> Context:
+        """What is said of the run wherever something is logged or queued in it."""
+        started = self.started
+        return Context(
+            started.options.origin.request_id, started.tenant, self.task_id, started.task_name, self.number
+        )
 
     def await_children(self, on_error: str, max_parallel: int | None) -> None:
         """Let this run end without a result: the task goes on in another one when its last child has ended."""

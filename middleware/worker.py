@@ -20,6 +20,7 @@ from middleware.broker import LaneBroker
 from middleware.listener import Listener
 from middleware.pulse import Pulse
 from middleware.run import Delivery, ShuttingDown
+from tasks.context import about
 from tasks.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -48,9 +49,15 @@ class _Consuming(ConsumerThread):
 
 
 class _SteadyThread(WorkerThread):
-    """A worker thread that an interrupt can't kill: one that arrives after the run has ended is told and dropped."""
+    """A worker thread that an interrupt can't kill: one that arrives after the run has ended is told and dropped.
+    What it does with a message, it does in the context of its run."""
 
     def process_message(self, message: MessageProxy) -> None:
+        assert isinstance(message, Delivery)
+        with about(message.run.context()):
+            self._process(message)
+
+    def _process(self, message: Delivery) -> None:
         try:
             super().process_message(message)
         except Interrupt as late:

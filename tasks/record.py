@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic_core import from_json
 
 from tasks.clock import now_ms, rfc3339
+from tasks.context import NOWHERE, Origin
 from tasks.lifecycle import Priority, State
 from tasks.sealing import is_sealed
 
@@ -71,22 +72,26 @@ RECORD_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a task was given for its runs: how often it is repeated, how long it waits, how long it may take."""
+    """What a task was given for its runs: how often it is repeated, how long it waits, how long it may take, and
+    where it comes from."""
 
     max_retries: int = 0
     min_backoff_s: float = 0.0
     max_backoff_s: float = 0.0
     timeout_s: float = 0.0
+    origin: Origin = NOWHERE
 
     def encode(self) -> str:
-        """Four numbers in a row: every record holds them."""
+        """Four numbers in a row, which every record holds, and the origin where there is one."""
         numbers = (self.max_retries, self.min_backoff_s, self.max_backoff_s, self.timeout_s)
-        return ",".join(f"{number:.15g}" for number in numbers)
+        return ",".join(f"{number:.15g}" for number in numbers) + self.origin.encode()
 
     @classmethod
     def decode(cls, text: bytes) -> Self:
-        max_retries, *seconds = text.split(b",")
-        return cls(int(max_retries), *map(float, seconds))
+        max_retries, *rest = text.split(b",")
+        origin = Origin(*(part.decode() for part in rest[3:5])) if len(rest) > 3 else NOWHERE
+        min_backoff_s, max_backoff_s, timeout_s = map(float, rest[:3])
+        return cls(int(max_retries), min_backoff_s, max_backoff_s, timeout_s, origin)
 
 
 @dataclass(frozen=True, slots=True)

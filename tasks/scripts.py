@@ -80,7 +80,7 @@ NAMES = (
     "end_replay",
 )
 
-SHARED = ("prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
+SHARED = ("clock", "counting", "prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.

@@ -1,7 +1,7 @@
 """One frozen, validated value of settings, read once at each entry point and handed down.
 
 Every field is read from the environment as `DESPACHO_<NAME>`. A wrong value stops the start, with the name of
-the variable and the remedy. README.md names every one of them; a test checks that.
+the variable and the remedy. The documentation names every one of them; a test checks that.
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged, and everything more severe."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How a line is written: `text`, or one JSON object a line."
+    )
+    access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
     )

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from tasks.catalog import Catalog, TaskSpec
+from tasks.context import Origin
 from tasks.errors import InvalidInput
 from tasks.ids import new_id
 from tasks.lifecycle import Priority, State
@@ -142,6 +143,7 @@ def _options(order: Order, spec: TaskSpec) -> str:
         min_backoff_s=_chosen(chosen.get("min_backoff_s"), spec.retry.min_backoff_s),
         max_backoff_s=_chosen(chosen.get("max_backoff_s"), spec.retry.max_backoff_s),
         timeout_s=_chosen(order.timeout_s, spec.timeout_s),
+        origin=Origin.present(),
     ).encode()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.story import expect, go, row, submit, submit_failing
 from tests.conftest import wait_until
+from tests.unit.providers.fake import FakeProvider, status, vectors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -88,11 +89,37 @@ def test_a_schedule_is_run_now_paused_and_resumed(console: Page, api: httpx.Clie
     assert known()["paused"] is False
 
 
+def test_a_provider_that_fails_shows_as_a_breaker_and_an_alert_until_it_is_back(
+    console: Page, api: httpx.Client, provider: FakeProvider
+) -> None:
+    alert = console.locator(".alerts [data-rule=left-alone]")
+    breaker = console.locator("[data-breaker=embeddings]")
+    expect(console.get_by_text("Nenhum alerta ativo.")).to_be_visible()
+    expect(breaker).to_contain_text("fechado")
+
+    # given a provider that fails, its breaker opens and an alert fires with its value
+    provider.replies = [status(503)]
+    swift = {"max_retries": 20, "min_backoff_s": 0.05, "max_backoff_s": 0.1}
+    task_id = submit(api, "embeddings.generate_async", kwargs={"texts": ["guarda"]}, retry_config=swift)
+    expect(breaker).to_contain_text("aberto")
+    expect(breaker).to_contain_text("ProviderFailed")
+    expect(alert).to_contain_text("Disjuntor aberto embeddings")
+    expect(alert).to_contain_text("1 disjuntor (limite 1 disjuntor)")
+
+    # when the provider is back, a probe closes the breaker, the alert is resolved, and the task comes to its end
+    provider.replies = [vectors]
+    expect(breaker).to_contain_text("fechado")
+    expect(alert).to_have_count(0)
+    console.get_by_text("Resolvidos nas últimas 24 h: 1").click()
+    expect(console.locator(".resolved")).to_contain_text("1 disjuntor")
+    wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the task has ended")
+
+
 def test_a_group_is_replayed_gradually_until_the_fault_comes_back_and_to_the_end_once_it_is_cured(
     console: Page, api: httpx.Client
 ) -> None:
     # given a batch over cases that nobody has told anything of
-    cases = [f"sem-conversa-{number}" for number in range(12)]
+    cases = [f"sem-conversa-{number}" for number in range(4)]
     batch = submit(api, "batch.process_cases", kwargs={"cases": cases, "operations": ["triage"]})
     wait_until(lambda: api.get(f"/api/tasks/{batch}").json()["status"] == "succeeded", "the batch has ended")
     go(console, "Cartas mortas")
@@ -101,17 +128,17 @@ def test_a_group_is_replayed_gradually_until_the_fault_comes_back_and_to_the_end
 
     # when they are replayed gradually and the fault is there still, then one has paid for it
     group.get_by_role("button", name="Aos poucos").click()
-    expect(shown).to_contain_text("parada: o erro voltou 1 de 12 executadas de novo")
+    expect(shown).to_contain_text("parada: o erro voltou 1 de 4 executadas de novo")
 
     # when it is cured, then all run
     words = [{"role": "client", "content": "Fui demitida ontem e não recebi nada."}]
     for case in cases:
         assert api.put(f"/api/cases/{case}", json={"conversation_history": words}).status_code == 201
     group.get_by_role("button", name="Aos poucos").click()
-    expect(shown).to_contain_text("terminada 12 de 12 executadas de novo")
+    expect(shown).to_contain_text("terminada 4 de 4 executadas de novo")
     expect(console.locator("tr[data-fingerprint]").filter(has_text="CaseGone")).to_have_count(0)
     children = api.get("/api/tasks", params={"parent_id": batch, "status": "succeeded"}).json()["tasks"]
-    assert len(children) == 12
+    assert len(children) == 4
 
 
 def test_what_somebody_else_has_dealt_with_meanwhile_is_left_alone_and_the_page_says_so(

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -26,7 +27,7 @@ from tasks.archive import BackupFailed, finished
 from tasks.audit_chain import Trails
 from tasks.backup import MADE_ANEW, OF_THE_MOMENT, READ_BY_NAME, READ_LAST, back_up, last_backup, prune
 from tasks.blobs import FolderBlobs
-from tasks.catalog import CATALOG
+from tasks.catalog import CATALOG, Catalog
 from tasks.erasure_ledger import ErasureLedger
 from tasks.ids import new_id
 from tasks.inspection import Inspection
@@ -40,9 +41,10 @@ from tasks.restore import Restored, checked, restore
 from tasks.service import TaskService
 from tasks.settings import Settings
 from tasks.submission import Order, check
+from tasks.task_limits import TaskLimits
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, quick_triage
-from tests.integration.stories import a_task, begun, fetched, ledger_for, log
+from tests.integration.stories import PLAIN, a_task, begun, fetched, ledger_for, log
 from tests.stored import dumped
 
 KEPT_DAYS = 14
@@ -114,6 +116,31 @@ def test_everything_that_stands_somewhere_comes_back_there(
     ledger.requeue(failed.task_id)
     began = [started.hold.task_id for started in fetched(ledger)]
     assert began == [running.task_id, queued.task_id, failed.task_id]
+
+
+def test_what_was_limited_takes_no_slot_after_a_restore(
+    client: redis.Redis, settings: Settings, tmp_path: Path
+) -> None:
+    # Given a run that takes the only slot of its type, of its case, and a rate for the day; another waits for it
+    limits = TaskLimits(rate="1/day", concurrency=1, per_case=1)
+    limited = Catalog([replace(PLAIN, limits=limits)])
+    ledger = Ledger(client, settings, limited)
+    check_master_key(client, settings)
+    running, waiting = (a_task(kwargs={"case_id": "c-1"}) for _ in range(2))
+    ledger.submit([running, waiting])
+    assert [started.hold.task_id for started in fetched(ledger)] == [running.task_id]
+
+    # When all is restored elsewhere
+    folder, _ = back_up(client, settings, tmp_path / "store", KEPT_DAYS)
+    new = emptied(client, settings, tmp_path)
+    restored(client, new, folder)
+
+    # Then both wait in their lane, the slot is free, and the other one comes after it
+    ledger = Ledger(client, new, limited)
+    all_is_well(ledger)
+    (again,) = fetched(ledger)
+    assert again.hold.task_id == running.task_id
+    assert ledger.tasks([waiting.task_id])[0].limiter == "case"
 
 
 def quick_case(run: Run, payload: Any, tools: Toolbox) -> BatchCaseResult:

@@ -40,11 +40,12 @@ Limited = Callable[..., Ledger]
 
 @pytest.fixture
 def limited(client: redis.Redis, settings: Settings) -> Limited:
-    """A ledger whose type `demo.work` has limits."""
+    """A ledger whose type `demo.work` has limits; where it is said of both, `other.work` has the same."""
 
-    def ledger(**limits: object) -> Ledger:
+    def ledger(*, both: bool = False, **limits: object) -> Ledger:
         spec = replace(PLAIN, limits=TaskLimits(**limits))
-        limited = Ledger(client, settings, Catalog([spec, OTHER]))
+        other = replace(OTHER, limits=spec.limits) if both else OTHER
+        limited = Ledger(client, settings, Catalog([spec, other]))
         limited.beat(WORKER, None)
         return limited
 
@@ -134,6 +135,7 @@ def test_the_most_urgent_takes_the_next_slot_and_passes_no_one_who_is_more_urgen
     low = submitted(ledger, *(a_task("low") for _ in range(50)))
     assert fetched(ledger) == []
     (critical,) = submitted(ledger, a_task("critical"))
+    assert fetched(ledger) == []
     (normal,) = submitted(ledger, a_task(task_name="other.work"))
 
     # When slots become free one by one, then the critical one comes first, the normal one of the other type before
@@ -148,6 +150,11 @@ def test_the_most_urgent_takes_the_next_slot_and_passes_no_one_who_is_more_urgen
         order.append(began.hold.task_id)
     assert order == low[:3]
     assert first not in order
+
+    # And one in a lane comes before those that are parked and less urgent, though they may begin
+    (normal,) = submitted(ledger, a_task(task_name="other.work"))
+    ledger.succeed(began.hold, "{}")
+    assert ids(fetched(ledger, 1)) == [normal]
 
 
 def test_a_cases_tasks_run_one_at_a_time_and_others_needn_t_wait(limited: Limited) -> None:
@@ -165,6 +172,44 @@ def test_a_cases_tasks_run_one_at_a_time_and_others_needn_t_wait(limited: Limite
     ledger.cancel(second)
     assert ids(fetched(ledger)) == [third]
     assert astray(ledger) == []
+
+
+def test_of_two_limited_types_the_more_urgent_task_comes_first(limited: Limited) -> None:
+    ledger = limited(concurrency=1, both=True)
+    submitted(ledger, a_task(), a_task(task_name="other.work"))
+    running = fetched(ledger)
+    (low,) = submitted(ledger, a_task("low"))
+    assert fetched(ledger) == []
+    (high,) = submitted(ledger, a_task("high", task_name="other.work"))
+    assert fetched(ledger) == []
+
+    for began in running:
+        ledger.succeed(began.hold, "{}")
+
+    assert ids(fetched(ledger, 1)) == [high]
+    assert ids(fetched(ledger, 1)) == [low]
+
+
+def test_a_child_that_is_dropped_leaves_the_turn_of_its_case_to_the_next(limited: Limited) -> None:
+    # Given a running task of a case; a child of a batch and another task wait for the same case, in this order
+    ledger = limited(per_case=1)
+    (parent,) = submitted(ledger, a_task())
+    batch, running = *fetched(ledger), submitted(ledger, of_case("c-1"))
+    (began,) = fetched(ledger)
+    child = a_task(kwargs={"case_id": "c-1"}, parent_id=parent, held=True)
+    ledger.submit([child])
+    ledger.await_children(batch.hold)
+    assert fetched(ledger) == []
+    (waiting,) = submitted(ledger, of_case("c-1"))
+    assert (fetched(ledger), ids([began])) == ([], running)
+
+    # When the batch is cancelled and the case is free
+    ledger.cancel(parent)
+    ledger.succeed(began.hold, "{}")
+
+    # Then the child is cancelled instead of begun, and the other one begins
+    assert ids(fetched(ledger)) == [waiting]
+    assert status(ledger, child.task_id) == "cancelled"
 
 
 def test_a_rate_is_kept_and_used_up(limited: Limited) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +10,10 @@ import pytest
 
 from cli import logs
 from cli.logs import last_lines, log, supervision_logged, to_stderr, trim
+from tasks.context import Context, about
 from tasks.payloads import InlineCase
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -81,3 +86,58 @@ def test_a_payload_that_does_not_fit_is_not_quoted_by_its_error() -> None:
     with pytest.raises(ValueError) as told:
         InlineCase.model_validate({"case_id": "c", "user_message": ["palavras do cliente"]})
     assert "palavras" not in str(told.value)
+
+
+def test_a_line_as_json_is_one_line_of_ascii_with_all_that_is_known(tmp_path: Path) -> None:
+    context = Context(request_id="r-1", tenant="acme", task_id="t-1", task_name="triage.process_async", run=2)
+    with supervision_logged(tmp_path, "json"), about(context):
+        log.warning("não\n%s", "\udc80\x00")
+        try:
+            _fail_with_words()
+        except ValueError:
+            log.exception("ended")
+    log.warning("nobody listens to this")
+
+    first, second = map(json.loads, (tmp_path / "despacho.log").read_bytes().decode("ascii").splitlines())
+    assert first.pop("time").endswith("Z")
+    assert first == {
+        "level": "warning",
+        "logger": "despacho.supervisor",
+        "message": "não\n\udc80\x00",
+        "task_id": "t-1",
+        "task_name": "triage.process_async",
+        "run": 2,
+        "tenant": "acme",
+        "request_id": "r-1",
+    }
+    assert second["exception"].endswith("ValueError from KeyError")
+
+
+def test_a_forgotten_exception_and_one_that_ends_a_thread_or_the_process_are_told_without_their_words(
+    tmp_path: Path,
+) -> None:
+    program = """
+import asyncio, threading, warnings
+from cli.logs import log_to_stderr
+log_to_stderr("info", "json")
+warnings.warn("careful")
+def fail(): raise ValueError("pala" + "vras")
+threading.Thread(target=fail, name="errand").start()
+async def forget(): asyncio.get_running_loop().create_task(failing()); await asyncio.sleep(0.01)
+async def failing(): fail()
+asyncio.run(forget())
+fail()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {line["message"] for line in told} >= {"errand failed", "MainThread failed"}
+    assert {line["logger"] for line in told} == {"py.warnings", "despacho", "asyncio"}
+    assert "palavras" not in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_line_whose_arguments_do_not_fit_it_is_told_of_without_them() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "place.py", 7, "took %d s", ("palavras",), None)
+
+    assert "a line of place.py:7 can't be written: TypeError" in to_stderr().format(record)
