@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway import answers
-from gateway import dead_letter_answers as letters
+from gateway.answers import dead_letters as letters
+from gateway.answers.tasks import Accepted
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -180,7 +180,7 @@ step takes too long. The same group isn't replayed twice at a time.""",
             Answer(
                 202,
                 "It is queued.",
-                answers.Accepted,
+                Accepted,
                 headers=("Location", "Retry-After"),
                 links=task_links(),
                 example=examples.ACCEPTED,
