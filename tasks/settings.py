@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="The folder of the backups, or `s3://bucket/prefix`; one is written every night where it is set.",
     )
+    replay_step_s: float = Field(
+        default=1_800.0,
+        ge=1,
+        le=7 * 86_400,
+        description="How long a step of a gradual replay may take until it is stopped.",
+    )
     backup_keep_days: int = Field(default=14, ge=1, le=3_650, description="How many days a backup is kept.")
     blobs: str | None = Field(
         default=None,
