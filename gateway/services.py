@@ -22,6 +22,7 @@ from tasks.connection import connect_async
 from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
+from tasks.gradual_replays import ReplayDesk
 from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -55,6 +56,7 @@ class Services:
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
+    replays: ReplayDesk
     bulk_moves: BulkMoves
     payloads: PayloadReads
 
@@ -99,6 +101,7 @@ class Services:
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
+            replays=ReplayDesk(tasks, settings),
             bulk_moves=BulkMoves(tasks),
             payloads=PayloadReads(client, settings, tasks.case_keys),
         )
