@@ -1,5 +1,5 @@
-"""The manifests name only what there is: commands, settings, ports, paths, keys of the Secret; and they give a worker the
-time that its drain takes. Metrics are checked where there is a gateway (tests/integration/test_metrics.py)."""
+"""The manifests name only what there is: commands, settings, ports, paths, keys of the Secret; and they give a worker
+the time that its drain takes. Metrics are checked where there is a gateway (tests/integration/test_metrics.py)."""
 
 from __future__ import annotations
 
