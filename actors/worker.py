@@ -18,6 +18,9 @@ from tasks.settings import Settings
 if TYPE_CHECKING:
     from middleware.worker import LaneWorker
 
+PROBES = {"/livez": "stuck", "/readyz": "unready"}
+"""What of the worker's proof answers which question."""
+
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +66,7 @@ def _prove(worker: LaneWorker, settings: Settings) -> None:
         worker.pulse.describe_soon()
 
     if settings.probe_port is not None:
-        questions = {"/livez": worker.proof.stuck, "/readyz": worker.proof.unready}
+        questions = {path: getattr(worker.proof, question) for path, question in PROBES.items()}
         answer_probes(settings.host, settings.probe_port, questions)
     Prover(worker.proof, announce_ready_and_stay(), changed).start()
 
