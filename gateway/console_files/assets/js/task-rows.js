@@ -76,7 +76,7 @@ function fillRow(row, task) {
   status.firstChild.dataset.status = task.status;
   status.firstChild.textContent = text(`status.${task.status}`);
   name.firstChild.textContent = nameOf("task", task.task_name);
-  name.lastChild.textContent = task.case_id ?? "";
+  name.lastChild.textContent = task.case_id ?? task.metadata?.name ?? "";
   priority.textContent = task.priority ? text(`priority.${task.priority}`) : "";
   priority.className = `priority-${task.priority}`;
   fillProgress(progress, task);
@@ -120,8 +120,9 @@ function explained(error) {
   return [error?.type, error?.message].filter(Boolean).join(": ");
 }
 
-function due(task) {
-  return task.eta ? text("tasks.due", { at: moment(task.eta) }) : "";
+function due({ eta, status, error }) {
+  const at = eta ? text("tasks.due", { at: moment(eta) }) : "";
+  return [at, status === "retrying" && explained(error)].filter(Boolean).join(" · ");
 }
 
 function finding({ result }) {

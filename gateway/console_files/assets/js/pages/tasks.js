@@ -138,7 +138,8 @@ class TasksPage {
     const tasks = this.store.visible;
     this.rows.render(tasks);
     const filtered = Object.keys(this.query).length > 0;
-    this.note.textContent = tasks.length ? text(this.store.pages.mergesTypes ? "tasks.unfiltered" : "tasks.shown", { n: number(tasks.length) }) : "";
+    const shown = this.store.pages.mergesTypes ? "tasks.unfiltered" : "tasks.shown";
+    this.note.textContent = tasks.length ? text(shown, { n: number(tasks.length) }) : "";
     const edge = this.edge(tasks, filtered);
     if (this.below.dataset.edge === edge && edge !== "failed") return;
     this.below.dataset.edge = edge;
