@@ -74,13 +74,18 @@ NAMES = (
     "restore_live",
     "remove_document",
     "discard",
+    "begin_replay",
+    "replay_some",
+    "settle_replay",
+    "end_replay",
 )
 
-SHARED = ("prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
+SHARED = ("clock", "counting", "prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
-local NEEDS_ROOM = {submit = true, keep_vector = true, share_vectors = true, put_case = true, add_document = true}
+local NEEDS_ROOM = {submit = true, keep_vector = true, share_vectors = true, put_case = true, add_document = true,
+  begin_replay = true}
 
 local function register(name, body)
   local function call(keys, arguments)
