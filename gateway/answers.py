@@ -205,22 +205,6 @@ class TaskPage(Answer):
     next_cursor: str | None
 
 
-class LogEntry(Answer):
-    """One thing that happened; some kinds of event add fields of their own."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    id: str
-    event: str
-    at: Time
-
-
-class TaskLog(Answer):
-    """What a task went through, oldest first, with what became of its webhook."""
-
-    events: list[LogEntry]
-
-
 class Reason(Answer):
     """One thing that is so: a name for programs, a sentence for people, and what it is read from."""
 

@@ -22,6 +22,7 @@ from tasks.connection import connect_async
 from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
+from tasks.lines import LineReads
 from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -57,6 +58,7 @@ class Services:
     dead_letters: DeadLetters
     bulk_moves: BulkMoves
     payloads: PayloadReads
+    lines: LineReads
 
     @property
     def reader(self) -> Reader:
@@ -101,6 +103,7 @@ class Services:
             dead_letters=DeadLetters(tasks, blobs),
             bulk_moves=BulkMoves(tasks),
             payloads=PayloadReads(client, settings, tasks.case_keys),
+            lines=LineReads(client, settings, tasks.case_keys),
         )
 
     async def close(self) -> None:

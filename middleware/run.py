@@ -16,6 +16,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
+from middleware.run_lines import RunLines
 from tasks.context import Context
 from tasks.errors import Unavailable
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
@@ -135,8 +136,12 @@ class Run:
     result: str | bytes = ""
     place: str = ""
     awaits: AwaitsChildren | None = None
+    lines: RunLines = field(init=False)
     _budget: float = field(default=BURST, init=False)
     _told: float = field(default_factory=monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = RunLines(self.started.hold, self.started.seal, self.ledger, self.interrupts)
 
     @property
     def hold(self) -> Hold:
@@ -184,6 +189,7 @@ class Run:
         if not self._may_tell():
             return
         try:
+            self.lines.send()
             answer = self.ledger.progress(self.hold, min(max(percent, 0.0), 100.0), message[:500])
         except Unavailable:
             return

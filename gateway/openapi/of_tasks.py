@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import answers
+from gateway import answers, task_log_answers
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -370,9 +370,11 @@ OPERATIONS = (
         operation_id="getTaskLog",
         tag=TAG,
         summary="What a task went through",
+        description="With the lines that its actor logged, of all its runs, for a token with `tasks:payload`: they "
+        "come within a second, and the oldest leave where there are too many.",
         scope="tasks:read",
         parameters=(TASK_ID,),
-        answers=(Answer(200, "The events, oldest first.", answers.TaskLog, example=examples.LOG),),
+        answers=(Answer(200, "The events, oldest first.", task_log_answers.TaskLog, example=examples.LOG),),
     ),
     Operation(
         method="GET",
