@@ -172,8 +172,8 @@ class AsyncClient:
         """Forget a dead letter for good."""
         await self._send(calls.discard(task_id))
 
-    async def stats(self) -> dict[str, Any]:
-        return cast(dict[str, Any], await self._json(calls.stats()))
+    async def stats(self, *, scope: str | None = None) -> dict[str, Any]:
+        return cast(dict[str, Any], await self._json(calls.stats(scope)))
 
     async def alerts(self, state: str | None = None) -> list[dict[str, Any]]:
         """The alerts, those that fire first; only those that are `pending`, `firing` or `resolved` with `state`."""

@@ -174,8 +174,8 @@ def alerts(state: str | None) -> Call:
     return Call("GET", "/api/alerts" + (f"?state={quote(state)}" if state else ""))
 
 
-def stats() -> Call:
-    return Call("GET", "/api/tasks/stats")
+def stats(scope: str | None) -> Call:
+    return Call("GET", "/api/tasks/stats", params={"scope": scope})
 
 
 def circuit_breakers() -> Call:

@@ -171,8 +171,8 @@ class Client:
         """Forget a dead letter for good."""
         self._send(calls.discard(task_id))
 
-    def stats(self) -> dict[str, Any]:
-        return cast(dict[str, Any], self._json(calls.stats()))
+    def stats(self, *, scope: str | None = None) -> dict[str, Any]:
+        return cast(dict[str, Any], self._json(calls.stats(scope)))
 
     def alerts(self, state: str | None = None) -> list[dict[str, Any]]:
         """The alerts, those that fire first; only those that are `pending`, `firing` or `resolved` with `state`."""

@@ -15,7 +15,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,7 +22,7 @@ from starlette.routing import Route
 from gateway.auth import needs
 from gateway.bridge import Bridge, Frame, Item, LookUp, Watcher
 from gateway.connections import abort_of
-from gateway.requests import case_id_of, task_of
+from gateway.requests import case_id_of, is_for_everyone, task_of
 from gateway.services import Services, services
 from gateway.sse import KEEP_ALIVE, KEEP_ALIVE_S, RETRY, TRIMMED, UNKNOWN, EventStream, end, reset
 from tasks.api_keys import Identity
@@ -216,9 +215,7 @@ async def case_events(request: Request, identity: Identity) -> Response:
 async def tenant_events(request: Request, identity: Identity) -> Response:
     """All tasks of the token's tenant; with `?scope=all` and the scope ops:read, those of every tenant."""
     known = services(request)
-    everyone = _is_for_everyone(request)
-    if everyone and not identity.may("ops:read"):
-        raise HTTPException(403, "The token lacks the scope ops:read.")
+    everyone = is_for_everyone(request, identity)
     tenant = "*" if everyone else identity.tenant
     channel = known.bridge.keys.of("tenant_events", tenant=tenant)
 
@@ -230,13 +227,6 @@ async def tenant_events(request: Request, identity: Identity) -> Response:
         return await known.reads.get((channel, after_seq), lambda: _past(read(after_seq)))
 
     return _stream(request, identity, channel, load, _FOR_TASK)
-
-
-def _is_for_everyone(request: Request) -> bool:
-    scope = request.query_params.get("scope")
-    if scope not in (None, "all"):
-        raise InvalidInput.of("scope", "must be all, or be left out")
-    return scope == "all"
 
 
 def _stream(

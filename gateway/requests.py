@@ -347,3 +347,13 @@ def case_id_of(request: Request) -> str:
         return CASE_ID.validate_python(case_id)
     except ValidationError as error:
         raise invalid(error, "case_id") from None
+
+
+def is_for_everyone(request: Request, identity: Identity) -> bool:
+    """Whether `?scope=all` asks for every tenant's. Raises `InvalidInput`, or a 403 without the scope ops:read."""
+    scope = request.query_params.get("scope")
+    if scope not in (None, "all"):
+        raise InvalidInput.of("scope", "must be all, or be left out")
+    if scope == "all" and not identity.may("ops:read"):
+        raise HTTPException(403, "The token lacks the scope ops:read.")
+    return scope == "all"

@@ -7,10 +7,10 @@ records, within a bound, so that no question costs more than a page.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from heapq import merge
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self
 
 from pydantic_core import from_json
 
@@ -21,15 +21,15 @@ from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
 from tasks.errors import NotFound
 from tasks.keys import Keys
+from tasks.last_hour import MINUTES, LastHourReader
 from tasks.lifecycle import LANES, State, lane_name
 from tasks.record import RECORD_FIELDS, SEQ_PER_MS, Event, Task, compact_json, parse_message, parse_task
 from tasks.redis_faults import redis_faults
 from tasks.sealed_tasks import open_file_of, opened, sealed_values
 from tasks.sealing import SealBroken
 from tasks.settings import Settings
-from tasks.statistics import Figures, aggregate, ended
+from tasks.statistics import Figures
 
-WINDOW_S = 3_600
 FIRST_EVENTS = 200
 """What a stream of all tasks begins with for who has seen none of them."""
 EVENTS_AT_ONCE = 500
@@ -183,6 +183,7 @@ class Reader:
         self.client = client
         self._case_keys = case_keys or AsyncCaseKeys(client, settings, Keyring(settings))
         self.keys = Keys(settings.namespace)
+        self._last_hour = LastHourReader(client, self.keys)
         self.catalog = catalog
         self._retention_ms = settings.retention_s * 1_000
         self._heartbeat_timeout_ms = int(settings.heartbeat_timeout_s * 1_000)
@@ -401,13 +402,13 @@ class Reader:
 
     async def figures_by_queue(self, tenant: str) -> dict[str, Figures]:
         """What a tenant's tasks came to in the last hour."""
-        by_queue, _ = aggregate(await self._minutes([tenant]))
-        return by_queue
+        return (await self._last_hour.read([tenant])).by_queue()
 
     async def stats(self, tenants: Sequence[str]) -> dict[str, Any]:
-        """The figures of the last hour over these tenants, and how the queues stand now."""
+        """The figures of the last hour over these tenants, whole and by minute, and how the queues stand now."""
         statuses = await self._status_counts(tenants)
-        by_queue, by_name = aggregate(await self._minutes(tenants))
+        hour = await self._last_hour.read(tenants)
+        by_queue, by_name = hour.by_queue(), hour.by_name()
         workers = await self.workers()
         return {
             "statuses": statuses,
@@ -415,9 +416,11 @@ class Reader:
                 queue: await self.queue(queue, by_queue.get(queue, Figures())) for queue in self.catalog.queues
             },
             "tasks": {name: figures.as_json() for name, figures in sorted(by_name.items())},
-            "throughput_per_minute": round(ended(by_name.values()) / (WINDOW_S / 60), 2),
+            "throughput_per_minute": hour.throughput_per_minute(),
             "workers": [worker.as_json() for worker in workers],
-            "window_s": WINDOW_S,
+            "window_s": MINUTES * 60,
+            "tenants": list(tenants),
+            "minutes": hour.as_json(),
         }
 
     async def _status_counts(self, tenants: Sequence[str]) -> dict[str, int]:
@@ -430,14 +433,6 @@ class Reader:
         for (_, status), count in zip(itertools.product(tenants, State), counts, strict=True):
             totals[status] += count
         return totals
-
-    async def _minutes(self, tenants: Sequence[str]) -> Iterable[dict[bytes, bytes]]:
-        this_minute = now_ms() // 60_000
-        pipe = self.client.pipeline(transaction=False)
-        for tenant, ago in itertools.product(tenants, range(WINDOW_S // 60)):
-            pipe.hgetall(self.keys.of("stats", tenant=tenant, minute=str(this_minute - ago)))
-        with redis_faults():
-            return cast(Iterable[dict[bytes, bytes]], await pipe.execute())
 
     async def queue(self, queue: str, figures: Figures) -> dict[str, Any]:
         """How one queue stands: its lanes, what is delayed, running and dead, and who waits longest."""

@@ -1,7 +1,7 @@
 """One frozen, validated value of settings, read once at each entry point and handed down.
 
 Every field is read from the environment as `DESPACHO_<NAME>`. A wrong value stops the start, with the name of
-the variable and the remedy. README.md names every one of them; a test checks that.
+the variable and the remedy. The documentation names every one of them; a test checks that.
 """
 
 from __future__ import annotations

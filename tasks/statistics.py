@@ -42,6 +42,16 @@ class Figures:
         }
 
 
+def merged(all_figures: Iterable[Figures]) -> Figures:
+    """These figures as one."""
+    whole = Figures()
+    for figures in all_figures:
+        whole.counts.update(figures.counts)
+        whole.wait.update(figures.wait)
+        whole.run.update(figures.run)
+    return whole
+
+
 def percentiles(buckets: Mapping[int, int]) -> dict[str, float | None]:
     """`p50`, `p95` and `p99` in ms; `None` where nothing was counted."""
     return {f"p{share}": _percentile(buckets, share) for share in PERCENTILES}

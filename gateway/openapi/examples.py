@@ -349,6 +349,13 @@ STATS = {
     "throughput_per_minute": 140.0,
     "workers": [WORKER],
     "window_s": 3600,
+    "tenants": ["acme"],
+    "minutes": [
+        {
+            "at": "2026-11-23T12:00:00.000Z",
+            **{name: FIGURES[name] for name in ("succeeded", "failed", "cancelled", "retried", "wait_ms", "run_ms")},
+        }
+    ],
 }
 AUDIT = {
     "entries": [

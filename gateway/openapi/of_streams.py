@@ -15,7 +15,7 @@ from gateway.openapi.parts import (
     Body,
     Example,
     Operation,
-    Parameter,
+    scope_of,
 )
 from gateway.problem_kinds import INVALID_INPUT
 from gateway.requests import TicketRequest
@@ -90,12 +90,7 @@ Names are those of a task's stream. The stream doesn't end by itself.""",
         scope="tasks:read",
         takes_ticket=True,
         parameters=(
-            Parameter(
-                "scope",
-                "query",
-                "`all`: the tasks of every tenant, for tokens with `ops:read`.",
-                {"type": "string", "enum": ["all"]},
-            ),
+            scope_of("the tasks"),
             *_RESUME,
         ),
         answers=(_STREAM,),

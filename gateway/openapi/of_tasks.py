@@ -23,12 +23,14 @@ from gateway.openapi.parts import (
     Operation,
     Parameter,
     limit,
+    scope_of,
     task_links,
     text,
     whole,
 )
 from gateway.problem_kinds import CONFLICT, GONE, INVALID_INPUT, NOT_FOUND, RANGE_NOT_SATISFIABLE
 from gateway.requests import TasksRequest
+from gateway.stats_answers import ServiceStats
 from tasks.lifecycle import Priority, State
 
 TAG = "Tasks"
@@ -163,9 +165,12 @@ OPERATIONS = (
         operation_id="getStats",
         tag=TAG,
         summary="Figures of the last hour, and how things stand",
-        description="Statuses and durations are those of the token's tenant; how a queue stands is told over all.",
+        description="Statuses and durations are those of the token's tenant, with `scope=all` those of every tenant; "
+        "how a queue stands is told over all.",
         scope="tasks:read",
-        answers=(Answer(200, "The figures.", answers.Stats, example=examples.STATS),),
+        parameters=(scope_of("the figures"),),
+        answers=(Answer(200, "The figures.", ServiceStats, example=examples.STATS),),
+        problems=(INVALID_INPUT,),
     ),
     Operation(
         method="GET",

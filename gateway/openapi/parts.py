@@ -206,6 +206,11 @@ def limit(default: int, most: int) -> Parameter:
     return Parameter("limit", "query", "How many at most.", whole(1, most, default))
 
 
+def scope_of(what: str) -> Parameter:
+    told = f"`all`: {what} of every tenant, for tokens with `ops:read`."
+    return Parameter("scope", "query", told, {"type": "string", "enum": ["all"]})
+
+
 def task_links(task_id: str = "$response.body#/task_id") -> dict[str, Link]:
     """What can be done with a task whose id stands there."""
     given = {"task_id": task_id}

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.system.service import RunningService
+from tests.unit.providers.fake import FakeProvider, vectors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
@@ -26,6 +27,17 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
 )
 PATIENCE_MS = 20_000
+ALERTS = """
+every_s = 1
+[[rule]]
+name = "left-alone"
+kind = "breaker_open"
+threshold = 1
+for_s = 0
+clear_for_s = 0
+severity = "critical"
+description = "A provider is left alone."
+"""
 
 
 # Playwright keeps an event loop in this thread for as long as it runs, so browser and service end with this folder's
@@ -45,9 +57,32 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    # All stories log in from one address, within a minute or two.
-    with RunningService(tmp_path_factory.mktemp("service") / "data", DESPACHO_RATE_LOGINS="1000") as service:
+def provider() -> Iterator[FakeProvider]:
+    """Who makes the service's embeddings."""
+    fake = FakeProvider()
+    fake.replies = [vectors]
+    yield fake
+    fake.close()
+
+
+@pytest.fixture(scope="package")
+def service(
+    browser: Browser, provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp("service")
+    rules = folder / "alerts.toml"
+    rules.write_text(ALERTS)
+    settings = {
+        # All stories log in from one address, within a minute or two.
+        "DESPACHO_RATE_LOGINS": "1000",
+        "DESPACHO_ALERTS_FILE": str(rules),
+        "DESPACHO_EMBEDDINGS_URL": provider.url,
+        "DESPACHO_EMBEDDINGS_MODEL": "far-embedder",
+        "DESPACHO_BREAKER_FAILURES": "1",
+        "DESPACHO_BREAKER_COOLDOWN_S": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    with RunningService(folder / "data", **settings) as service:
         yield service
 
 

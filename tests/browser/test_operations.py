@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.story import expect, go, row, submit, submit_failing
 from tests.conftest import wait_until
+from tests.unit.providers.fake import FakeProvider, status, vectors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -86,3 +87,29 @@ def test_a_schedule_is_run_now_paused_and_resumed(console: Page, api: httpx.Clie
     listed.get_by_role("button", name="Retomar").click()
     expect(listed.get_by_role("button", name="Pausar")).to_be_visible()
     assert known()["paused"] is False
+
+
+def test_a_provider_that_fails_shows_as_a_breaker_and_an_alert_until_it_is_back(
+    console: Page, api: httpx.Client, provider: FakeProvider
+) -> None:
+    alert = console.locator(".alerts [data-rule=left-alone]")
+    breaker = console.locator("[data-breaker=embeddings]")
+    expect(console.get_by_text("Nenhum alerta ativo.")).to_be_visible()
+    expect(breaker).to_contain_text("fechado")
+
+    # given a provider that fails, its breaker opens and an alert fires with its value
+    provider.replies = [status(503)]
+    swift = {"max_retries": 20, "min_backoff_s": 0.05, "max_backoff_s": 0.1}
+    task_id = submit(api, "embeddings.generate_async", kwargs={"texts": ["guarda"]}, retry_config=swift)
+    expect(breaker).to_contain_text("aberto")
+    expect(breaker).to_contain_text("ProviderFailed")
+    expect(alert).to_contain_text("Disjuntor aberto embeddings")
+    expect(alert).to_contain_text("1 disjuntor (limite 1 disjuntor)")
+
+    # when the provider is back, a probe closes the breaker, the alert is resolved, and the task comes to its end
+    provider.replies = [vectors]
+    expect(breaker).to_contain_text("fechado")
+    expect(alert).to_have_count(0)
+    console.get_by_text("Resolvidos nas últimas 24 h: 1").click()
+    expect(console.locator(".resolved")).to_contain_text("1 disjuntor")
+    wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the task has ended")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from middleware.worker import LaneWorker
+from tasks.api_keys import ApiKeys
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
@@ -390,6 +391,26 @@ def test_stats_tell_how_the_queues_stand(api: Client, worker: LaneWorker) -> Non
     assert triage["run_ms"]["p50"] >= 0
     assert stats["tasks"]["triage.process_async"]["succeeded"] == 1
     assert stats["workers"][0]["threads"] == 4
+    assert len(stats["minutes"]) == 60
+    assert sum(minute["succeeded"] for minute in stats["minutes"][-2:]) == 1
+
+
+def test_stats_over_all_tenants_are_for_operators(
+    api: Client, other_tenant: Client, keys: ApiKeys, worker: LaneWorker
+) -> None:
+    api.until(api.submit(), "succeeded")
+    _, token = keys.create("reader", "rival", ["tasks:read"])
+    reader = {"Authorization": f"Bearer {token}"}
+
+    everyones = other_tenant.get("/api/tasks/stats?scope=all").json()
+    own = other_tenant.get("/api/tasks/stats").json()
+
+    assert everyones["statuses"]["succeeded"] == 1
+    assert "acme" in everyones["tenants"]
+    assert own["tenants"] == ["rival"]
+    assert sum(minute["succeeded"] for minute in own["minutes"]) == 0
+    assert other_tenant.get("/api/tasks/stats?scope=all", headers=reader).status_code == 403
+    assert api.get("/api/tasks/stats?scope=mine").status_code == 422
 
 
 def test_every_task_type_shows_its_schema(api: Client) -> None:

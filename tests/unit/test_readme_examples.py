@@ -1,4 +1,4 @@
-"""What the README shows of the engines is what they answer today."""
+"""What the DOCUMENTATION shows of the engines is what they answer today."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from actors.engines.triage.bank import narratives
 from actors.toolbox import Engines
 from tasks.payloads import DocumentOptions, TriagePayload, Turn
 from tasks.settings import Settings
+from tests.documentation import DOCUMENTATION
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TODAY = dt.date(2026, 11, 24)
 
 
 def block(label: str) -> str:
-    (found,) = re.findall(rf"^```\w+ {label}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (found,) = re.findall(rf"^```\w+ {label}\n(.*?)^```$", DOCUMENTATION, re.MULTILINE | re.DOTALL)
     return str(found)
 
 
@@ -67,4 +67,4 @@ def test_the_document_is_the_one_that_is_shown(engines: Engines, tmp_path: Path)
 
 
 def test_the_size_of_the_bank_is_the_one_that_is_told() -> None:
-    assert f"learns from {len(narratives()):,} narratives" in README
+    assert f"learns from {len(narratives()):,} narratives" in DOCUMENTATION

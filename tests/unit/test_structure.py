@@ -14,6 +14,7 @@ import pytest
 from tasks.keys import CHANNELS, KEYS, Keys, lua_functions
 from tasks.lifecycle import MOVES, Move
 from tasks.settings import PREFIX, Settings
+from tests.documentation import DOCUMENTATION
 from tests.unit import client_mirror
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,16 +75,18 @@ def test_only_tasks_names_a_key() -> None:
             assert not re.search(r"""["'](despacho)?:?(task|index|case|apikey):""", path.read_text()), path
 
 
-def test_the_readme_names_every_setting_and_its_default() -> None:
+def test_the_documentation_names_every_setting_and_its_default() -> None:
     for name, field in Settings.model_fields.items():
-        row = next((line for line in README.splitlines() if line.startswith(f"| `{PREFIX}{name.upper()}`")), None)
+        row = next(
+            (line for line in DOCUMENTATION.splitlines() if line.startswith(f"| `{PREFIX}{name.upper()}`")), None
+        )
         assert row is not None, name
         assert str(field.description) in row
 
 
 def test_the_readme_draws_the_table_of_moves() -> None:
     drawn = set()
-    for source, target, labels in re.findall(r"^    (\S+) --> (\w+): (.+)$", README, re.MULTILINE):
+    for source, target, labels in re.findall(r"^    (\S+) --> (\w+): (.+)$", DOCUMENTATION, re.MULTILINE):
         drawn |= {(source, label.strip(), target) for label in labels.split(",")}
     meant = set()
     for move, (sources, targets) in MOVES.items():

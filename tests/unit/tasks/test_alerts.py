@@ -16,14 +16,14 @@ from tasks.alert_rules import DEFAULTS, KINDS, UNITS, Rule, load_rules, parse_ru
 from tasks.alerts import Alert, following, steps
 from tasks.errors import InvalidInput, SettingsError
 from tasks.settings import Settings
+from tests.documentation import DOCUMENTATION
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text()
 S = 1_000
 RATE = Rule(name="rate", kind="failure_rate", threshold=20, clear=10, for_s=60, clear_for_s=60)
 
 
 def test_the_readme_tells_the_default_rules_and_its_example_is_one(tmp_path: Path) -> None:
-    told = re.findall(r"^\| `([a-z-]+)` \| `(\w+)` \| (.+) \| (\d+) s \| (\w+) \|$", README, re.MULTILINE)
+    told = re.findall(r"^\| `([a-z-]+)` \| `(\w+)` \| (.+) \| (\d+) s \| (\w+) \|$", DOCUMENTATION, re.MULTILINE)
     meant = []
     for rule in parse_rules(DEFAULTS).rules:
         window = f" in {rule.window_s} s" if rule.kind in ("failure_rate", "dead_letters_growing") else ""
@@ -31,7 +31,7 @@ def test_the_readme_tells_the_default_rules_and_its_example_is_one(tmp_path: Pat
         meant.append((rule.name, rule.kind, threshold, str(rule.for_s), rule.severity))
     assert told == meant
     assert {kind for _, kind, *_ in meant} == set(KINDS)
-    (example,) = re.findall(r"```toml\n(every_s.*?)```", README, re.DOTALL)
+    (example,) = re.findall(r"```toml\n(every_s.*?)```", DOCUMENTATION, re.DOTALL)
     assert parse_rules(example).rules[0].name == "triage-fails"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import time
 from typing import cast
 
@@ -14,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.webhooks import SECRET_BYTES, Secret, signed_headers
+from tests.documentation import DOCUMENTATION
 from tests.receiver import Received
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text()
 Verify = Callable[[str, Mapping[str, str], bytes], bool]
 
 
 @pytest.fixture(scope="module")
 def readme_verifies() -> Verify:
-    """The verifier that the README gives to clients."""
-    (code,) = re.findall(r"```python webhook\n(.*?)```", README, re.DOTALL)
+    """The verifier that the DOCUMENTATION gives to clients."""
+    (code,) = re.findall(r"```python webhook\n(.*?)```", DOCUMENTATION, re.DOTALL)
     module: dict[str, object] = {}
     exec(code, module)
     return cast(Verify, module["is_genuine"])

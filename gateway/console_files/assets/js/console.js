@@ -16,7 +16,6 @@ import * as task from "./pages/task.js";
 import * as tasks from "./pages/tasks.js";
 import { errorState, keepTimes } from "./parts.js";
 import { reopen, route, startRouter } from "./router.js";
-import { startSamples } from "./samples.js";
 import { may, readSession, tenant } from "./session.js";
 import { startTheme } from "./theme.js";
 import { startWatching } from "./watch.js";
@@ -115,7 +114,6 @@ async function start() {
   }
   startFrame();
   if (may("tasks:read")) {
-    startSamples();
     startWatching();
     startLive();
   }

@@ -44,6 +44,11 @@ export function moment(iso) {
   return formatted(at, today ? {} : { day: "2-digit", month: "2-digit" }, !today);
 }
 
+// Hours and minutes alone.
+export function timeOfDay(iso) {
+  return formatted(new Date(iso), {}, true);
+}
+
 export function exactMoment(iso) {
   return new Date(iso).toLocaleString(language(), { dateStyle: "long", timeStyle: "medium" });
 }

@@ -14,13 +14,17 @@ function svg(tag, attributes, ...children) {
 }
 
 export class Plot {
-  // `lines` are [{name, kind, label}], `kind` "line" or "bar"; `say(value)` writes a value, `at(place)` a moment.
-  constructor(title, lines, say) {
+  // `lines` are [{name, kind, label, tone}], `kind` "line" or "bar", bars one on top of the other; `say(value)` writes a
+  // value. `top` is the highest value, where it is known; `rests` says at which place the legend stands at rest.
+  constructor(title, lines, say, { top = null, rests }) {
     this.title = title;
     this.lines = lines;
     this.say = say;
+    this.top = top;
+    this.rests = rests;
     this.values = [];
     this.at = () => "";
+    this.pointed = null;
     this.most = element("span", { class: "most" });
     this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
     this.legend = element("dl", { class: "legend" });
@@ -38,17 +42,16 @@ export class Plot {
     return element("p", { class: "axis", "aria-hidden": "true" }, this.from, this.until);
   }
 
-  // `values` is [{<name>: number | null}], oldest first, of the first `unknown` of which not all is known; `at(place)`
-  // says when a value was.
-  draw(values, at, from, until, unknown) {
+  // `values` is [{<name>: number | null}], oldest first, the last of them not over yet; `at(place)` says when it was.
+  draw(values, at, from, until) {
     this.values = values;
     this.at = at;
-    const top = ceiling(Math.max(0, ...values.flatMap((value) => this.lines.map(({ name }) => value[name] ?? 0))));
+    const top = this.top ?? ceiling(Math.max(0, ...values.map((value) => highest(this.lines, value))));
     this.most.textContent = top ? this.say(top) : "";
     this.from.textContent = from;
     this.until.textContent = until;
-    this.drawing.replaceChildren(...shade(unknown, values.length), ...grid(), ...this.lines.flatMap((line) => shape(line, values, top || 1)));
-    this.tell(null);
+    this.drawing.replaceChildren(...grid(), ...bars(this.lines, values, top || 1), ...curves(this.lines, values, top || 1));
+    this.tell(this.pointed);
   }
 
   point(event) {
@@ -57,12 +60,13 @@ export class Plot {
     this.tell(Math.max(0, Math.min(this.values.length - 1, place)));
   }
 
-  // The figures of one moment, or the latest that there are.
-  tell(place) {
-    const latest = (name) => this.values.findLast((value) => value[name] != null)?.[name] ?? null;
-    const value = (name) => (place === null ? latest(name) : this.values[place][name]);
-    this.moment.textContent = place === null ? "" : this.at(place);
-    const said = this.lines.map(({ name, label }) => [label, value(name) == null ? "–" : this.say(value(name))]);
+  // The figures of one moment; of where the legend rests, when nobody points at one.
+  tell(pointed) {
+    this.pointed = pointed;
+    const place = pointed ?? this.rests(this.values);
+    const value = this.values[place] ?? {};
+    this.moment.textContent = place in this.values ? this.at(place) : "";
+    const said = this.lines.map(({ name, label }) => [label, value[name] == null ? "–" : this.say(value[name])]);
     this.legend.replaceChildren(
       ...this.lines.map(({ kind, tone }, at) =>
         element("div", { "data-tone": tone, "data-kind": kind }, element("dt", {}, said[at][0]), element("dd", {}, said[at][1])),
@@ -72,37 +76,48 @@ export class Plot {
   }
 }
 
+function highest(lines, value) {
+  const of = (kind) => lines.filter((line) => line.kind === kind).map(({ name }) => value[name] ?? 0);
+  return Math.max(of("bar").reduce((sum, one) => sum + one, 0), ...of("line"));
+}
+
 function ceiling(value) {
   if (value <= 0) return 0;
   const size = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((step) => step * size).find((step) => step >= value);
 }
 
-function shade(unknown, all) {
-  return unknown ? [svg("rect", { class: "unknown", x: 0, y: 0, width: (unknown / all) * WIDTH, height: HEIGHT })] : [];
-}
-
 function grid() {
   return [0, 0.5, 1].map((part) => svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: HEIGHT * part, y2: HEIGHT * part }));
 }
 
-function shape({ name, kind, tone }, values, top) {
+function bars(lines, values, top) {
   const step = WIDTH / values.length;
-  const y = (value) => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
-  if (kind === "bar") {
-    const shown = values.map((value, place) => ({ value: value[name] ?? 0, place })).filter(({ value }) => value);
-    return shown.map(({ value, place }) =>
-      svg("rect", { class: "mark", "data-tone": tone, x: place * step + 1, width: step - 2, y: y(value), height: HEIGHT - y(value) }),
-    );
-  }
-  return stretches(values, name).map((stretch) => {
-    const points = stretch.map(({ value, place }) => `${(place + 0.5) * step},${y(value)}`);
-    if (points.length === 1) points.push(`${(stretch[0].place + 0.9) * step},${y(stretch[0].value)}`);
-    return svg("polyline", { class: "mark", "data-tone": tone, points: points.join(" ") });
+  const stacked = lines.filter(({ kind }) => kind === "bar");
+  return values.flatMap((value, place) => {
+    let base = HEIGHT;
+    return stacked.filter(({ name }) => value[name]).map(({ name, tone }) => {
+      const height = Math.max(1, (Math.min(value[name], top) / top) * HEIGHT);
+      base -= height;
+      const still = place === values.length - 1 ? " unfinished" : "";
+      return svg("rect", { class: `mark${still}`, "data-tone": tone, x: place * step + 1, width: step - 2, y: base, height });
+    });
   });
 }
 
-// A moment in which nothing ended is bridged; a minute of them breaks the line.
+function curves(lines, values, top) {
+  const step = WIDTH / values.length;
+  const y = (value) => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
+  return lines.filter(({ kind }) => kind === "line").flatMap(({ name, tone }) =>
+    stretches(values, name).map((stretch) => {
+      const points = stretch.map(({ value, place }) => `${(place + 0.5) * step},${y(value)}`);
+      if (points.length === 1) points.push(`${(stretch[0].place + 0.9) * step},${y(stretch[0].value)}`);
+      return svg("polyline", { class: "mark", "data-tone": tone, points: points.join(" ") });
+    }),
+  );
+}
+
+// A moment in which nothing ended is bridged; some of them break the line.
 function stretches(values, name) {
   const found = [];
   let last = -Infinity;
