@@ -13,6 +13,7 @@ import dramatiq
 from periodiq import cron
 from pydantic import BaseModel, ValidationError
 
+from actors.tally import tally_of
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
 from middleware.run import Run, current_run
@@ -47,6 +48,7 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
             result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
                 keep_result(run, result, tools)
+                run.tally = tally_of(result)
         finally:
             # Before anything outside of the actor runs: an interrupt in there could leave a lock behind, such as
             # that of a log handler.

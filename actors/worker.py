@@ -7,11 +7,16 @@ import os
 import signal
 from queue import SimpleQueue
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from actors.engines.extras import check_extras
+from actors.probes import answer_probes
 from tasks.master_key import check_master_key
-from tasks.readiness import RETIRE_SIGNAL, announce_ready
+from tasks.readiness import RETIRE_SIGNAL, announce_ready_and_stay
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from middleware.worker import LaneWorker
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +46,7 @@ def main(settings: Settings) -> int:
     declare_all(broker).warm()
     worker = LaneWorker(broker, settings.threads)
     worker.start()
-    announce_ready()
+    _prove(worker, settings)
     log.info("worker %s is ready with %d threads", broker.worker, settings.threads)
     orders.wait()
     if not orders.stop:
@@ -50,6 +55,20 @@ def main(settings: Settings) -> int:
     log.info("worker %s drains", broker.worker)
     worker.drain(settings.drain_timeout_s)
     return 0
+
+
+def _prove(worker: LaneWorker, settings: Settings) -> None:
+    """Let others see that it takes tasks: a supervisor, a probe, and with the heartbeat the gateways."""
+    from middleware.proof import Prover
+
+    def changed(stuck: str) -> None:
+        log.log(logging.ERROR if stuck else logging.INFO, "stuck: %s", stuck or "no longer")
+        worker.pulse.describe_soon()
+
+    if settings.probe_port is not None:
+        questions = {"/livez": worker.proof.stuck, "/readyz": worker.proof.unready}
+        answer_probes(settings.host, settings.probe_port, questions)
+    Prover(worker.proof, announce_ready_and_stay(), changed).start()
 
 
 def _keep_clients_words_out_of_logs() -> None:

@@ -31,7 +31,7 @@ from tasks.clock import now_ms, to_ms
 from tasks.errors import InvalidInput
 from tasks.ledger import Idempotency
 from tasks.lifecycle import Move, State
-from tasks.payloads import WHOLE, CaseId, Conversation, Moment
+from tasks.payloads import WHOLE, CaseId, Conversation, Moment, ReportEnd
 from tasks.reader import TaskFilter
 from tasks.record import Task
 from tasks.submission import MAX_DELAY_S, Order
@@ -191,7 +191,7 @@ class WebhooksRequest(Body):
 
 class ReportRequest(Body):
     kind: Literal["daily", "weekly"] = "daily"
-    until: Moment | None = None
+    until: ReportEnd | None = None
 
 
 async def read_body(request: Request) -> bytes:

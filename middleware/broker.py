@@ -29,9 +29,11 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import PeriodiqMiddleware
 
 from middleware.interrupts import Interrupts
+from middleware.proof import TURN_S, Signs
 from middleware.retries import LedgerRetries
 from middleware.run import Delivery, Failed, HandedBack, Run
 from middleware.shielded import connect_shielded
+from middleware.slowest import Slowest
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
 from tasks.blobs import FolderBlobs, results_folder
@@ -69,12 +71,15 @@ class LaneBroker(Broker):
         self.settings = settings
         self.catalog = catalog
         self.interrupts = interrupts or Interrupts()
+        self._slowest = Slowest()
         self.worker = worker_id()
         self.bell = Event()
         self.draining = False
         self.held: dict[Hold, Delivery] = {}
         self.fetching: set[object] = set()
         """Calls whose answers may bring new runs."""
+        self.signs = Signs()
+        self.time_limit = TimeLimit(self.interrupts)
         super().__init__(middleware=self._stack())
         self.queues: set[str] = set()
 
@@ -90,7 +95,7 @@ class LaneBroker(Broker):
             # Tells the actor which message it is called for.
             CurrentMessage(),
             # Last to be armed and first to be lifted, so that no hook above is ever interrupted.
-            TimeLimit(self.interrupts),
+            self.time_limit,
         ]
 
     # ------------------------------------------------------------------- what dramatiq-dashboard looks at
@@ -151,7 +156,7 @@ class LaneBroker(Broker):
         return LaneConsumer(self, prefetch)
 
     def run_of(self, started: Started) -> Run:
-        return Run(started, self.ledger, self.interrupts, self.settings.progress_interval_s)
+        return Run(started, self.ledger, self.interrupts, self.settings.progress_interval_s, slowest=self._slowest)
 
     def ring(self) -> None:
         """Wake the consumer: there may be work, or a free thread."""
@@ -222,15 +227,16 @@ class LaneConsumer(Consumer):
         self._orders = cycle([queues[i:] + queues[:i] for i in range(len(queues))] or [[]])
         self._fetched: deque[Delivery] = deque()
         self._fetching = broker.fetching
-        self._reclaim_at = 0.0
+        self._reclaim_at = self._look_at = 0.0
         broker.ring()
 
     def __next__(self) -> Delivery | None:
         if not self._fetched:
-            self._broker.bell.wait(FALLBACK_S)
-            # Cleared before looking: a bell that rings from here on is not missed.
-            self._broker.bell.clear()
-            self._look()
+            self._broker.signs.turned()
+            if self._broker.bell.wait(TURN_S) or monotonic() >= self._look_at:
+                # Cleared before looking: a bell that rings from here on is not missed.
+                self._broker.bell.clear()
+                self._look()
         return self._fetched.popleft() if self._fetched else None
 
     def _look(self) -> None:
@@ -238,7 +244,10 @@ class LaneConsumer(Consumer):
             if monotonic() >= self._reclaim_at:
                 self._reclaim()
             self._fetch()
+            self._look_at = monotonic() + FALLBACK_S
+            self._broker.signs.fetched()
         except Unavailable as error:
+            self._broker.signs.failed()
             self._reclaim_at = 0.0
             log.warning("Redis is away (%s); the consumer tries again", error)
             sleep(AWAY_S)

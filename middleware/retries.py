@@ -92,7 +92,9 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
 
 
 def _with_what_it_achieved(run: Run, outcome: Outcome) -> Outcome:
-    if isinstance(outcome, (Failed, Retrying)):
+    if isinstance(outcome, Failed):
+        return replace(outcome, result=run.result, place=run.place, noted=run.noted())
+    if isinstance(outcome, Retrying):
         return replace(outcome, result=run.result, place=run.place)
     return outcome
 

@@ -17,9 +17,12 @@ from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
 from middleware.run_lines import RunLines
+from middleware.slowest import Slowest
+from tasks.clock import now_ms
 from tasks.context import Context
 from tasks.errors import Unavailable
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
+from tasks.noted import NOTHING, Noted
 from tasks.sealed_tasks import TaskSeal
 
 BURST = 5.0
@@ -49,9 +52,10 @@ class Outcome(Protocol):
 class Succeeded:
     result: str | bytes = ""
     place: str = ""
+    noted: Noted = NOTHING
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.succeed(hold, self.result, self.place, then)
+        return ledger.succeed(hold, self.result, self.place, then, self.noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,10 @@ class Failed:
     error: dict[str, Any]
     result: str | bytes = ""
     place: str = ""
+    noted: Noted = NOTHING
 
     def write(self, ledger: Ledger, hold: Hold, then: Appetite | None) -> Ended:
-        return ledger.fail(hold, self.error, then, result=self.result, place=self.place)
+        return ledger.fail(hold, self.error, then, result=self.result, place=self.place, noted=self.noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class LetGo:
 @dataclass(slots=True)
 class Run:
     """What an actor knows of the run it is in. `result` is JSON, or lies at `place` in the blob store,
-    both sealed."""
+    both sealed. `tally` names a counter that its good end adds to."""
 
     started: Started
     ledger: Ledger
@@ -135,10 +140,13 @@ class Run:
     progress_interval_s: float
     result: str | bytes = ""
     place: str = ""
+    tally: str = ""
     awaits: AwaitsChildren | None = None
     lines: RunLines = field(init=False)
+    slowest: Slowest = field(default_factory=Slowest)
     _budget: float = field(default=BURST, init=False)
     _told: float = field(default_factory=monotonic, init=False)
+    _begun: float = field(default_factory=monotonic, init=False)
 
     def __post_init__(self) -> None:
         self.lines = RunLines(self.started.hold, self.started.seal, self.ledger, self.interrupts)
@@ -167,6 +175,11 @@ class Run:
     @property
     def payload(self) -> Mapping[str, Any]:
         return self.started.payload
+
+    def noted(self) -> Noted:
+        """For the reports. To be asked once, at its end."""
+        took_ms = 1_000 * (monotonic() - self._begun)
+        return Noted(self.tally, self.slowest.is_among(self.started.task_name, took_ms, now_ms()))
 
     def context(self) -> Context:
         """What is said of the run wherever something is logged or queued in it."""

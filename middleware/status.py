@@ -32,4 +32,4 @@ class Status(Middleware):
 
 
 def _good_end(run: Run) -> Succeeded | AwaitsChildren:
-    return run.awaits or Succeeded(run.result, run.place)
+    return run.awaits or Succeeded(run.result, run.place, run.noted())

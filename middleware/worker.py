@@ -18,6 +18,7 @@ from dramatiq.worker import ConsumerThread, WorkerThread
 
 from middleware.broker import LaneBroker
 from middleware.listener import Listener
+from middleware.proof import Proof
 from middleware.pulse import Pulse
 from middleware.run import Delivery, ShuttingDown
 from middleware.run_lines import LineSender
@@ -78,6 +79,7 @@ class LaneWorker(Worker):
         self.listener = Listener(
             broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon, self.pulse.chain_soon
         )
+        self.proof = Proof(broker.signs, self.pulse, self.workers, broker.time_limit.overdue, lambda: broker.draining)
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -86,6 +88,7 @@ class LaneWorker(Worker):
             "task_names": sorted(self.broker.actors),
             "queues": sorted(self.broker.queues),
             "draining": self.broker.draining,
+            "stuck": self.proof.stuck(),
         }
 
     def start(self) -> None:
@@ -137,8 +140,12 @@ class LaneWorker(Worker):
         """Take nothing new, and wait until all that runs has ended, however long that takes, or until `must_hurry()`.
         To be followed by `drain`."""
         self._take_no_more()
-        while not self._idle() and not must_hurry():
+        while not self._is_done() and not must_hurry():
             sleep(RETIRING_LOOK_S)
+
+    def _is_done(self) -> bool:
+        """What hangs beyond its time limit will never end here; `drain` hands it back."""
+        return self._idle() or (not self.broker.fetching and self.proof.hung() >= len(self.broker.held))
 
     def _take_no_more(self) -> None:
         self.broker.draining = True

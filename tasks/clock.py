@@ -23,3 +23,8 @@ def to_ms(moment: dt.datetime) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
     return round(moment.timestamp() * 1_000)
+
+
+def rfc3339_ms(text: str) -> int:
+    """Milliseconds of a moment as `rfc3339` writes it."""
+    return to_ms(dt.datetime.fromisoformat(text))

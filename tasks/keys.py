@@ -71,6 +71,8 @@ KEYS: tuple[Key, ...] = (
     Key("cursor_key", "cursor_key", "string", "cursors", "32 bytes"),
     Key("recent", "recent:{tenant}", "stream", "ledger", "about 10,000 entries"),
     Key("stats", "stats:{tenant}:{minute}", "hash", "ledger", "TTL: 8 days"),
+    Key("hours", "hours:{hour}", "hash", "ledger", "TTL: 35 days; one field per queue, task type and figure"),
+    Key("slowest", "slowest:{task_name}:{hour}", "zset", "ledger", "TTL: 35 days; 5 members"),
     Key("totals", "totals", "hash", "ledger", "one field per queue, task type and figure"),
     # Cases, documents, identity, reports.
     Key("case", "case:{tenant}:{case}", "hash", "cases", "TTL: case_retention"),

@@ -36,6 +36,7 @@ from tasks.errors import (
 from tasks.keys import Keys
 from tasks.lifecycle import Move, allowed_from
 from tasks.limits import encode_limits, limits_of
+from tasks.noted import NOTHING, Noted
 from tasks.record import RECORD_FIELDS, RunOptions, Task, compact_json, parse_task
 from tasks.redis_faults import redis_faults
 from tasks.sealed_tasks import SealedTasks, TaskSeal, open_payload, opened, sealed_values
@@ -385,10 +386,12 @@ class Ledger:
         """Add to the counts of what this type of task, its queue and its tenant found in a cache, and didn't."""
         self._call("count_cached", task_id, known, made, repeats=False)
 
-    def succeed(self, hold: Hold, result: str | bytes, place: str = "", then: Appetite | None = None) -> Ended:
+    def succeed(
+        self, hold: Hold, result: str | bytes, place: str = "", then: Appetite | None = None, noted: Noted = NOTHING
+    ) -> Ended:
         """End the run well. `result` is sealed JSON; a large one lies at `place` in the blob store instead."""
-        allowed = allowed_from(Move.SUCCEED)
-        return self._end("succeed", hold, allowed, self._retention_ms, result, place, then=then)
+        kept = (allowed_from(Move.SUCCEED), self._retention_ms, result, place, noted.tally, noted.slow_flag)
+        return self._end("succeed", hold, *kept, then=then)
 
     def retry(
         self,
@@ -418,11 +421,11 @@ class Ledger:
         *,
         result: str | bytes = "",
         place: str = "",
+        noted: Noted = NOTHING,
     ) -> Ended:
-        """End the task for good: it becomes a dead letter. What it achieved nevertheless is kept like the result of
-        one that succeeded."""
-        allowed = allowed_from(Move.FAIL)
-        return self._end("fail", hold, allowed, compact_json(error), self._retention_ms, result, place, then=then)
+        """End the task for good: a dead letter. What it achieved nevertheless is kept as where one succeeded."""
+        kept = (compact_json(error), self._retention_ms, result, place, noted.slow_flag)
+        return self._end("fail", hold, allowed_from(Move.FAIL), *kept, then=then)
 
     def cancelled(self, hold: Hold, then: Appetite | None = None) -> Ended:
         """End a run that was interrupted on request."""

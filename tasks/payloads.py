@@ -13,6 +13,7 @@ import re
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -40,6 +41,12 @@ def _as_a_moment(value: object) -> object:
     raise ValueError("must be a time such as 2026-11-23T12:00:00Z")
 
 
+def _in_reach(value: dt.datetime) -> dt.datetime:
+    if not 1971 <= value.year <= 2100:
+        raise ValueError("must lie between the years 1971 and 2100")
+    return value
+
+
 def _as_a_whole_number(value: object) -> object:
     """JSON has one kind of numbers: 5.0 is 5, but neither true nor "5" is a number."""
     if isinstance(value, float) and value.is_integer():
@@ -53,6 +60,8 @@ WHOLE = BeforeValidator(_as_a_whole_number)
 Day = Annotated[dt.date, Strict(False), BeforeValidator(_as_a_day)]
 Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_as_a_moment)]
 """RFC 3339, with its offset."""
+ReportEnd = Annotated[Moment, AfterValidator(_in_reach)]
+"""Where the period of a report may end."""
 CaseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@~-]{1,128}$")]
 DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
@@ -375,7 +384,7 @@ class BatchCaseResult(Frozen):
 
 class ReportPayload(Frozen):
     kind: Literal["daily", "weekly"] = "daily"
-    until: Moment | None = Field(default=None, description="End of the period; by default now.")
+    until: ReportEnd | None = Field(default=None, description="End of the period; by default now.")
 
 
 class ReportResult(Frozen):

@@ -144,7 +144,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker process that was heard of lately. One that is `draining` takes nothing new."""
+    """A worker process that was heard of lately. One that is `draining` takes nothing new, and
+    neither does one that is `stuck`, for this reason."""
 
     worker: str
     host: str
@@ -154,10 +155,15 @@ class Worker:
     task_names: tuple[str, ...]
     queues: tuple[str, ...]
     draining: bool
+    stuck: str
+
+    @property
+    def takes_tasks(self) -> bool:
+        return not self.draining and not self.stuck
 
     def takes(self, task: Task) -> bool:
         """Whether the worker would run such a task."""
-        return not self.draining and task.queue in self.queues and task.name in self.task_names
+        return self.takes_tasks and task.queue in self.queues and task.name in self.task_names
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -392,6 +398,7 @@ class Reader:
             # One of an older release reads all queues and doesn't say so.
             queues=tuple(told.get("queues", self.catalog.queues)),
             draining=told.get("draining", False),
+            stuck=told.get("stuck", ""),
         )
 
     async def memory(self) -> tuple[int, int]:

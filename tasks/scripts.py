@@ -77,7 +77,7 @@ NAMES = (
     "discard",
 )
 
-SHARED = ("prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
+SHARED = ("clock", "counting", "prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks, vectors and lines, and lets the running tasks end.

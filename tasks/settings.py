@@ -57,9 +57,12 @@ class Settings(BaseSettings):
         default=None,
         description="A file that holds the master key instead; unset, `master.key` in the data directory, made once.",
     )
-    host: str = Field(default="127.0.0.1", description="The address that the gateway listens on.")
+    host: str = Field(default="127.0.0.1", description="The address of the gateway, and of a worker's probes.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the gateway listens on.")
     processes: int = Field(default=2, ge=1, le=256, description="Worker processes that `despacho up` starts.")
+    probe_port: int | None = Field(
+        default=None, ge=1, le=65535, description="The port of a worker's /livez and /readyz; unset: it has none."
+    )
     workers: Literal["fixed", "auto"] = Field(
         default="fixed",
         description="`auto`: `despacho up` has as many worker processes as the oldest waiting task asks for.",

@@ -1,7 +1,8 @@
 """Turns the counters that the scripts keep, one hash per minute, into the figures of the API.
 
-A counter's field is `queue/task name/what[/bucket]`. A duration lies in one of four buckets per doubling, so a
-percentile is the upper edge of a bucket: at most 19 % above the true value.
+A counter's field is `queue/task name/what[/which]`: which bucket of a duration, which area and urgency, which fault.
+A duration lies in one of four buckets per doubling, so a percentile is the upper edge of a bucket: at most 19 % above
+the true value.
 """
 
 from __future__ import annotations
@@ -25,14 +26,27 @@ class Figures:
     counts: Counter[str] = field(default_factory=Counter)
     wait: Counter[int] = field(default_factory=Counter)
     run: Counter[int] = field(default_factory=Counter)
+    triaged: Counter[str] = field(default_factory=Counter)
+    """By area and urgency: `saude.high`."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """What failed, by fingerprint and type of the error with a blank between them; the first may be empty."""
 
-    def add(self, what: str, bucket: str, count: int) -> None:
+    def add(self, what: str, which: str, count: int) -> None:
         if what == "wait":
-            self.wait[int(bucket)] += count
+            self.wait[int(which)] += count
         elif what == "run":
-            self.run[int(bucket)] += count
+            self.run[int(which)] += count
+        elif what == "triaged":
+            self.triaged[which] += count
+        elif what == "fault":
+            self.faults[which] += count
         else:
             self.counts[what] += count
+
+    def merge(self, other: Figures) -> None:
+        """Add what another one counted."""
+        for name in ("counts", "wait", "run", "triaged", "faults"):
+            getattr(self, name).update(getattr(other, name))
 
     def as_json(self) -> dict[str, Any]:
         return {

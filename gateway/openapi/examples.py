@@ -400,13 +400,80 @@ REPORTS = {
         {"report_id": TASK, "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")}}
     ]
 }
+_TOTALS = {
+    "ended": 121,
+    "succeeded": 120,
+    "failed": 1,
+    "cancelled": 0,
+    "retried": 2,
+    "success_rate": 0.9917,
+    "wait_ms": {"p50": 3.8, "p95": 12.5, "p99": 30.0},
+    "run_ms": {"p50": 210.0, "p95": 480.2, "p99": 790.0},
+}
+_TRIAGES = {
+    "total": 3,
+    "areas": {
+        "trabalhista": {"critical": 1, "high": 1, "medium": 0, "low": 0},
+        "saude": {"critical": 0, "high": 1, "medium": 0, "low": 0},
+    },
+    "urgencies": {"critical": 1, "high": 2, "medium": 0, "low": 0},
+}
+_HOURLY = [0, 0, 0, 0, 0, 0, 2, 5, 9, 12, 14, 11, 6, 9, 13, 12, 10, 8, 4, 3, 1, 1, 0, 0]
 REPORT = {
     "report_id": TASK,
     "kind": "daily",
-    "from": "2026-11-22T12:00:00.000Z",
-    "until": "2026-11-23T12:00:00.000Z",
-    "totals": {"succeeded": 120, "failed": 1, "cancelled": 0, "retried": 2, "success_rate": 0.9917},
+    "from": "2026-11-22T03:00:00.000Z",
+    "until": "2026-11-23T03:00:00.000Z",
+    "made_at": "2026-11-23T09:00:00.412Z",
+    "time_zone": "America/Sao_Paulo",
+    "totals": _TOTALS,
+    "own": {"succeeded": 1731, "failed": 0, "cancelled": 0},
+    "previous": {
+        "from": "2026-11-21T03:00:00.000Z",
+        "until": "2026-11-22T03:00:00.000Z",
+        "totals": _TOTALS,
+        "tasks": {"triage.process_async": FIGURES},
+    },
     "statuses": STATUSES,
     "queues": {"triage": FIGURES},
     "tasks": {"triage.process_async": FIGURES},
+    "volume": {
+        "from": "2026-11-22T03:00:00.000Z",
+        "step_s": 3600,
+        "succeeded": _HOURLY,
+        "failed": [0] * 23 + [1],
+        "cancelled": [0] * 24,
+        "previous": _HOURLY,
+    },
+    "triage": {**_TRIAGES, "previous": _TRIAGES},
+    "slowest": [
+        {
+            "task_id": TASK,
+            "task_name": "triage.process_async",
+            "status": "succeeded",
+            "run_ms": 2310,
+            "finished_at": "2026-11-22T14:03:11.020Z",
+        }
+    ],
+    "errors": [
+        {
+            "fingerprint": "3f9a0c51be27",
+            "task_name": "triage.process_async",
+            "error_type": "TimeLimitExceeded",
+            "count": 1,
+            "previous": 0,
+        }
+    ],
+    "breakers": [
+        {
+            "name": "llm",
+            "openings": 2,
+            "first_at": "2026-11-22T14:00:00.000Z",
+            "last_at": "2026-11-22T14:05:30.000Z",
+            "errors": ["ProviderFailed"],
+        }
+    ],
+    "breakers_count": 1,
+    "alerts": ALERTS["alerts"],
+    "alerts_count": 1,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import answers
+from gateway import answers, report_answers
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -212,7 +212,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "The reports.",
-                answers.Reports,
+                report_answers.Reports,
                 links={"getReport": Link("getReport", {"report_id": "$response.body#/reports/0/report_id"})},
                 example=examples.REPORTS,
             ),
@@ -250,7 +250,7 @@ OPERATIONS = (
         scope="ops:read",
         parameters=(Parameter("report_id", "path", "The id of a report.", text(minLength=1), examples.TASK),),
         answers=(
-            Answer(200, "The report.", answers.Report, example=examples.REPORT),
+            Answer(200, "The report.", report_answers.Report, example=examples.REPORT),
             Answer(200, "The report.", {"type": "string"}, media_type="text/csv"),
             Answer(200, "The report.", _HTML, media_type="text/html"),
         ),
@@ -382,7 +382,7 @@ OPERATIONS = (
         operation_id="getReadiness",
         tag=TAG,
         summary="The service can work",
-        description="Redis answers and a worker was seen.",
+        description="Redis answers and a worker was seen that takes tasks: it fetches, and has a thread that works.",
         scope=None,
         answers=(
             Answer(200, "It can.", answers.Readiness, example={"status": "ok", "reasons": []}),

@@ -1,34 +1,10 @@
--- The library that every operation is part of: the clock, the sequence, the record, and the steps that several moves
--- share. `key.*` are generated from tasks/keys.py; NS is the namespace, set for each call.
---
--- Time is the server's, so a worker whose clock is wrong changes nothing. The number of an event is the
--- server's time in ms times 4096, or one more than the last number where that is greater: strictly growing, also
--- over a clock that is set back, and its time can be read off it (exact in a double until the year 2039).
+-- The library that every operation is part of: the record, and the steps that several moves share. `key.*` are
+-- generated from tasks/keys.py; NS is the namespace, set for each call.
 
 local RECENT_EVENTS = 10000
 local LOG_BYTES = 16384
-local STATS_TTL_S = 8 * 24 * 3600
 -- The record outlives its day of expiry, so that whoever forgets it still knows where it is listed.
 local SPARE_MS = 30 * 86400000
-
-local now_ms, last_seq
-
-local function now()
-  if not now_ms then
-    local clock = redis.call('TIME')
-    now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  end
-  return now_ms
-end
-
-local function whole(number)
-  return string.format('%d', number)
-end
-
-local function next_seq()
-  last_seq = math.max((last_seq or tonumber(redis.call('GET', key.seq()) or '0')) + 1, now() * 4096)
-  return whole(last_seq)
-end
 
 -- ---------------------------------------------------------------------------------------------- the record
 
@@ -213,22 +189,6 @@ local function note(tenant, line, outcome, subjects)
     -- Whoever is chaining has read what is gone now.
     redis.call('HINCRBY', key.audit_state(), 'taken', 1)
   end
-end
-
--- ------------------------------------------------------------------------------------------------ counting
-
-local function count(task, what, by)
-  by = by or 1
-  local stats = key.stats(task.tenant, whole(math.floor(now() / 60000)))
-  if redis.call('HINCRBY', stats, task.queue .. '/' .. task.name .. '/' .. what, by) == by then
-    redis.call('EXPIRE', stats, STATS_TTL_S)
-  end
-end
-
--- A duration falls into one of four buckets per doubling, so a percentile read from them is within 19 %.
-local function count_duration(task, what, since)
-  local ms = math.max(now() - tonumber(since), 0)
-  count(task, what .. '/' .. whole(math.floor(4 * math.log(ms + 1) / math.log(2))))
 end
 
 -- ----------------------------------------------------------------------------------------------- transport
@@ -520,6 +480,7 @@ end
 local function failed(task, problem, retention_ms)
   set(task, 'error', problem)
   finish(task, 'failed', retention_ms)
+  count_fault(task, problem)
   bury(task)
   tell(task, 'failed', attempt_json(task), problem)
   save(task)

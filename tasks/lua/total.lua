@@ -1,5 +1,6 @@
--- Folds the counters of minutes that are over into the totals, which last, and reads both. A minute is folded once: how
--- far that has come stands beside the totals, as `from`, the first minute that isn't folded.
+-- Folds the counters of minutes that are over into the totals, which last, and into those of their hour, and reads the
+-- totals. A minute is folded once: how far that has come stands beside the totals, as `from`, the first minute that
+-- isn't folded. An hour says how much of it is folded, as `minutes`.
 -- ARGV: how many hashes to look at, at most
 -- Returns {1 where all is folded that is over, else 0; the totals; the counters of each minute that isn't over}: so
 --         that their sum never goes back.
@@ -11,11 +12,21 @@ local totals, tenants = key.totals(), redis.call('SMEMBERS', key.tenants())
 local from = tonumber(redis.call('HGET', totals, 'from')) or this_minute - STATS_TTL_S / 60
 local left = tonumber(ARGV[1])
 
+-- Faults come and go with releases: totals, which last, leave them out.
+local function lasts(field)
+  return not string.find(field, '/fault/', 1, true)
+end
+
 local function fold(minute)
+  local hour = key.hours(whole(math.floor(minute / 60)))
   for _, tenant in ipairs(tenants) do
     local counted = redis.call('HGETALL', key.stats(tenant, whole(minute)))
-    for i = 1, #counted, 2 do redis.call('HINCRBY', totals, counted[i], counted[i + 1]) end
+    for i = 1, #counted, 2 do
+      redis.call('HINCRBY', hour, counted[i], counted[i + 1])
+      if lasts(counted[i]) then redis.call('HINCRBY', totals, counted[i], counted[i + 1]) end
+    end
   end
+  if redis.call('HINCRBY', hour, 'minutes', 1) == 1 then redis.call('EXPIRE', hour, HOURS_TTL_S) end
   left = left - math.max(#tenants, 1)
 end
 

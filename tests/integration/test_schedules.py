@@ -14,7 +14,6 @@ from actors.main import declare_all
 from actors.scheduler import Timer, timers
 from middleware.broker import LaneBroker, build_broker
 from tasks.ledger import Ledger
-from tasks.reports import ReportBook
 from tasks.schedules import SlotBook, slot_id
 from tasks.settings import Settings
 from tests.integration.conftest import Client
@@ -167,16 +166,3 @@ def test_schedules_are_shown_run_and_paused_over_http(api: Client, broker: LaneB
     assert noted == ["schedule.resume", "schedule.pause", "schedule.run", "task.submit", "key.create"]
     # Bounded: a hash of a few fields for each schedule of the table.
     assert client.hlen(broker.ledger.keys.of("schedule", schedule="daily-report")) <= 6
-
-
-def test_a_report_is_read_as_a_table_too(api: Client, client: redis.Redis, settings: Settings) -> None:
-    totals = {"succeeded": 2, "failed": 0, "cancelled": 0, "retried": 0, "success_rate": 1.0}
-    period = {"from": "2026-11-22T03:00:00.000Z", "until": "2026-11-23T03:00:00.000Z"}
-    written = {"report_id": "r-1", "kind": "daily", **period, "totals": totals}
-    ReportBook(client, settings).keep("r-1", {**written, "statuses": {}, "queues": {}, "tasks": {}}, "<p>page</p>")
-
-    links = api.get("/api/reports").json()["reports"][0]["links"]
-    answer = api.get(links["csv"])
-
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.text.splitlines()[1].startswith("2026-11-22T03:00:00.000Z,2026-11-23T03:00:00.000Z,total,,2,0,")
