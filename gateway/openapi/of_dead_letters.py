@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway import answers
-from gateway import dead_letter_answers as letters
+from gateway.answers import dead_letters as letters
+from gateway.answers.tasks import Accepted
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -100,7 +100,7 @@ OPERATIONS = (
             Answer(
                 202,
                 "It is queued.",
-                answers.Accepted,
+                Accepted,
                 headers=("Location", "Retry-After"),
                 links=task_links(),
                 example=examples.ACCEPTED,

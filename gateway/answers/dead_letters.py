@@ -1,4 +1,4 @@
-"""What the routes of dead letters answer, as models: see `answers.py`."""
+"""Dead letters, singly and in groups."""
 
 from __future__ import annotations
 
