@@ -210,6 +210,19 @@ def replay_all(filters: Mapping[str, Any]) -> Call:
     return Call("POST", "/api/dead-letters/replay", body=dict(filters), repeatable=False)
 
 
+def replay_gradually(filters: Mapping[str, Any], idempotency_key: str | None) -> Call:
+    body = {**filters, "gradual": True}
+    return Call("POST", "/api/dead-letters/replay", body=body, headers=_key(idempotency_key))
+
+
+def gradual_replay(replay_id: str) -> Call:
+    return Call("GET", f"/api/dead-letters/replays/{quote(replay_id, safe='')}")
+
+
+def stop_replay(replay_id: str) -> Call:
+    return Call("DELETE", f"/api/dead-letters/replays/{quote(replay_id, safe='')}", repeatable=False)
+
+
 def discard(task_id: str) -> Call:
     return Call("DELETE", _dead_letter(task_id), repeatable=False)
 

@@ -22,6 +22,7 @@ from tasks.connection import connect_async
 from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
+from tasks.gradual_replays import ReplayDesk
 from tasks.lines import LineReads
 from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
@@ -56,6 +57,7 @@ class Services:
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
+    replays: ReplayDesk
     bulk_moves: BulkMoves
     payloads: PayloadReads
     lines: LineReads
@@ -101,6 +103,7 @@ class Services:
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
+            replays=ReplayDesk(tasks, settings),
             bulk_moves=BulkMoves(tasks),
             payloads=PayloadReads(client, settings, tasks.case_keys),
             lines=LineReads(client, settings, tasks.case_keys),

@@ -59,6 +59,7 @@ MADE_ANEW: Final = frozenset(
 OF_THE_MOMENT: Final = frozenset(
     {"acks", "heartbeats", "worker", "chores", "session", "ticket", "rate", "blob_guard", "audit_pending"}
     | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at"}
+    | {"replay", "replay_waiting", "replay_going", "replay_groups", "replays"}
     | {"limited", "parked", "parked_of_case", "slots", "slots_of_case", "next_slot"}
     | {"last_backup", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}
 )

@@ -147,6 +147,15 @@ class DeadLetters:
                 return _largest_first(groups), False
         return _largest_first(groups), True
 
+    async def newest(self, wanted: DeadFilter, most: int) -> tuple[list[Task], bool]:
+        """The newest that fit, and whether those are all."""
+        found: list[Task] = []
+        async for some in self._pages(wanted):
+            found += some
+            if len(found) > most:
+                return found[:most], False
+        return found, True
+
     async def replay(self, task_id: str, seen: str, by: By) -> None:
         """Run one again, with fresh attempts. Raises `NotFound`; `IllegalMove` for what is no dead letter;
         `RecordChanged`."""

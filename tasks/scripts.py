@@ -75,14 +75,18 @@ NAMES = (
     "restore_live",
     "remove_document",
     "discard",
+    "begin_replay",
+    "replay_some",
+    "settle_replay",
+    "end_replay",
 )
 
 SHARED = ("clock", "counting", "prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
 
 _FRAME = """
 -- A server whose memory is full refuses new tasks, vectors and lines, and lets the running tasks end.
-local NEEDS_ROOM = {submit = true, keep_lines = true, keep_vector = true, share_vectors = true, put_case = true,
-  add_document = true}
+local NEEDS_ROOM = {submit = true, keep_vector = true, share_vectors = true, put_case = true, add_document = true,
+  begin_replay = true, keep_lines = true}
 
 local function register(name, body)
   local function call(keys, arguments)

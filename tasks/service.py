@@ -87,6 +87,10 @@ class TaskService:
         with redis_faults():
             return await self._caller(name, self._namespace, arguments)
 
+    async def call(self, name: str, *arguments: Any) -> Any:
+        """Call a script, for what has a module of its own."""
+        return await self._call(name, *arguments)
+
     async def queue_task(
         self,
         task_name: str,

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="The folder of the backups; one is written every night where it is set.",
     )
+    replay_step_s: float = Field(
+        default=1_800.0,
+        ge=1,
+        le=7 * 86_400,
+        description="How long a step of a gradual replay may take until it is stopped.",
+    )
     backup_keep_days: int = Field(default=14, ge=1, le=3_650, description="How many days a backup is kept.")
     heartbeat_timeout_s: float = Field(
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
