@@ -14,7 +14,7 @@ from gateway.shared_reads import SharedReads
 from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
-from tasks.blobs import FolderBlobs
+from tasks.blobs import Blobs, blobs_of
 from tasks.breakers import Breakers
 from tasks.bulk_moves import BulkMoves
 from tasks.cases import CaseStore
@@ -50,7 +50,7 @@ class Services:
     schedules: Schedules
     breakers: Breakers
     alerts: AlertBoard
-    blobs: FolderBlobs
+    blobs: Blobs
     cursors: Cursors
     bridge: Bridge
     reads: SharedReads
@@ -78,7 +78,7 @@ class Services:
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
         identities = Identities(client, settings)
-        tasks, blobs = TaskService(client, settings), FolderBlobs(settings.data_dir / "blobs")
+        tasks, blobs = TaskService(client, settings), blobs_of(settings)
         similar = SimilarCases(client, settings, case_keys=tasks.case_keys)
 
         def forget_case(tenant: str, case_id: str) -> None:

@@ -251,7 +251,7 @@ async def read_large(known: Services, task: Task, place: str) -> bytes:
 async def embeddings(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     known, place = services(request), result_place(task.tenant, task.task_id, EMBEDDINGS_FILE)
-    if not known.blobs.exists(place):
+    if not await run_in_threadpool(known.blobs.exists, place):
         raise NotFound("the task has no such result, or not yet")
     return StreamingResponse(await known.reader.open_blob(task, known.blobs, place), media_type="application/json")
 

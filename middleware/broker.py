@@ -36,7 +36,7 @@ from middleware.shielded import connect_shielded
 from middleware.slowest import Slowest
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
-from tasks.blobs import FolderBlobs, results_folder
+from tasks.blobs import blobs_of, results_folder
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
 from tasks.errors import IllegalMove, NotFound, Unavailable
@@ -324,7 +324,7 @@ class LaneConsumer(Consumer):
         with suppress(Unavailable):
             if not self._ledger.is_known(delivery.hold.task_id):
                 folder = results_folder(delivery.run.tenant, delivery.hold.task_id)
-                FolderBlobs(self._broker.settings.data_dir / "blobs").delete_folder(folder)
+                blobs_of(self._broker.settings).delete_folder(folder)
 
     def nack(self, message: MessageProxy) -> None:
         """The same; what failed without a verdict has no actor here."""
