@@ -35,6 +35,7 @@ def main(settings: Settings) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from actors.main import declare_all
     from middleware.broker import build_broker
+    from middleware.run_lines import keep_lines_of_runs
     from middleware.shielded_logs import shield_log_handlers
     from middleware.worker import LaneWorker
 
@@ -42,6 +43,8 @@ def main(settings: Settings) -> int:
     orders = _Orders()
     broker = build_broker(settings)
     check_installation(broker.client, settings)
+    if settings.task_log_level != "off":
+        keep_lines_of_runs(settings.task_log_level)
     shield_log_handlers(broker.interrupts)
     declare_all(broker).warm()
     worker = LaneWorker(broker, settings.threads)

@@ -24,6 +24,7 @@ from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.gradual_replays import ReplayDesk
+from tasks.lines import LineReads
 from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -61,6 +62,7 @@ class Services:
     replays: ReplayDesk
     bulk_moves: BulkMoves
     payloads: PayloadReads
+    lines: LineReads
 
     @property
     def reader(self) -> Reader:
@@ -107,6 +109,7 @@ class Services:
             replays=ReplayDesk(tasks, settings),
             bulk_moves=BulkMoves(tasks),
             payloads=PayloadReads(client, settings, tasks.case_keys),
+            lines=LineReads(client, settings, tasks.case_keys),
         )
 
     async def close(self) -> None:

@@ -257,14 +257,6 @@ async def embeddings(request: Request, identity: Identity) -> Response:
 
 
 @needs("tasks:read")
-async def log(request: Request, identity: Identity) -> Response:
-    task = await task_of(request, identity)
-    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
-    entries += await services(request).tasks.webhooks.log_of(task.task_id)
-    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
-
-
-@needs("tasks:read")
 async def page(request: Request, identity: Identity) -> Response:
     known, wanted = services(request), _filter(request, identity.tenant)
     listed, cursor = wanted.listed, request.query_params.get("cursor")
@@ -427,7 +419,6 @@ ROUTES = [
     Route("/api/tasks/retry/{task_id}", retry, methods=["POST"]),
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
-    Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
     Route("/api/tasks/{task_id}/pause", pause, methods=["POST"]),
     Route("/api/tasks/{task_id}/resume", resume, methods=["POST"]),
     Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),
