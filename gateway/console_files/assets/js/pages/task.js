@@ -34,7 +34,7 @@ class TaskPage {
     this.unread = null;
     this.render = perFrame(() => !signal.aborted && this.draw());
     this.readSoon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && this.read());
-    this.linesSoon = atMostEvery(LINES_EVERY_MS, () => !signal.aborted && this.readLines());
+    this.linesSoon = atMostEvery(LINES_EVERY_MS, () => !signal.aborted && (document.hidden ? this.linesSoon() : this.readLines()));
     this.explainSoon = atMostEvery(EXPLAIN_EVERY_MS, () => !signal.aborted && this.explain());
   }
 
