@@ -26,6 +26,7 @@ from gateway import (
     results,
     schedules,
     sessions,
+    task_log,
     tasks,
     webhooks,
 )
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> Starlette:
     known = Services.build(settings)
     app = Starlette(
         routes=[
+            *task_log.ROUTES,
             *tasks.ROUTES,
             *payloads.ROUTES,
             *results.ROUTES,

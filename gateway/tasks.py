@@ -251,17 +251,9 @@ async def read_large(known: Services, task: Task, place: str) -> bytes:
 async def embeddings(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     known, place = services(request), result_place(task.tenant, task.task_id, EMBEDDINGS_FILE)
-    if not known.blobs.exists(place):
+    if not await run_in_threadpool(known.blobs.exists, place):
         raise NotFound("the task has no such result, or not yet")
     return StreamingResponse(await known.reader.open_blob(task, known.blobs, place), media_type="application/json")
-
-
-@needs("tasks:read")
-async def log(request: Request, identity: Identity) -> Response:
-    task = await task_of(request, identity)
-    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
-    entries += await services(request).tasks.webhooks.log_of(task.task_id)
-    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
 
 
 @needs("tasks:read")
@@ -428,7 +420,6 @@ ROUTES = [
     Route("/api/tasks/retry/{task_id}", retry, methods=["POST"]),
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
-    Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
     Route("/api/tasks/{task_id}/pause", pause, methods=["POST"]),
     Route("/api/tasks/{task_id}/resume", resume, methods=["POST"]),
     Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from tasks.audit import By
-from tasks.blobs import FolderBlobs, results_folder
+from tasks.blobs import Blobs, results_folder
 from tasks.clock import rfc3339
 from tasks.dead_facts import DeadFacts, Fact
 from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, RecordChanged
@@ -127,7 +127,7 @@ def as_dead_letter(task: Task) -> dict[str, Any]:
 class DeadLetters:
     """Lists, groups, replays and discards dead letters. Every method raises `Unavailable` when Redis is away."""
 
-    def __init__(self, tasks: TaskService, blobs: FolderBlobs) -> None:
+    def __init__(self, tasks: TaskService, blobs: Blobs) -> None:
         self._tasks = tasks
         self._reader: Reader = tasks.reader
         self._facts = DeadFacts(tasks)

@@ -152,6 +152,8 @@ KEYS: tuple[Key, ...] = (
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
     Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
+    Key("backup_at_work", "backup_at_work:{backup}", "string", "backup", "TTL: a minute from its writer's last word"),
+    Key("restoring", "restoring", "hash", "restore", "three fields, until the restore is over"),
 )
 
 CHANNELS: tuple[Key, ...] = (

@@ -11,7 +11,7 @@ from typing import Any
 from tasks import scripts
 from tasks.audit import LOCAL, By
 from tasks.audit_book import AuditBook
-from tasks.blobs import FolderBlobs
+from tasks.blobs import Blobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
 from tasks.catalog import BATCH, CATALOG, Catalog
@@ -69,7 +69,7 @@ class TaskService:
         self.limits = limits_of(settings, catalog)
         self.outlook = Outlook(self._call, self.reader, self.limits)
 
-    def erasure(self, blobs: FolderBlobs) -> Erasure:
+    def erasure(self, blobs: Blobs) -> Erasure:
         """What erases and holds cases, with the files of theirs in `blobs`."""
         return Erasure(self.client, self.settings, self._call, self.cases, self.ring, blobs)
 
