@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import signal
 import time
+from contextlib import suppress
 from typing import Any
 
 import pendulum
@@ -19,8 +20,10 @@ from periodiq import Scheduler
 from actors.alerts import StandBy
 from actors.main import declare_all
 from middleware.broker import LaneBroker, build_broker
-from tasks.errors import DespachoError
+from tasks.errors import DespachoError, Unavailable
+from tasks.keys import Keys
 from tasks.readiness import announce_ready
+from tasks.restoring import check_whole
 from tasks.schedules import SlotBook
 from tasks.settings import Settings
 from tasks.timetable import Schedule
@@ -83,9 +86,11 @@ def sweep_now(broker: LaneBroker) -> None:
 
 
 def main(settings: Settings) -> int:
-    """Run until a signal ends the process."""
+    """Run until a signal ends the process. Raises `SettingsError` for half of a restore."""
     pendulum.set_local_timezone(pendulum.timezone(settings.time_zone))
     broker = build_broker(settings)
+    with suppress(Unavailable):
+        check_whole(broker.client, Keys(settings.namespace))
     tools = declare_all(broker)
     ours = timers(broker)
     others = [actor for actor in broker.actors.values() if "periodic" in actor.options]

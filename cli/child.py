@@ -22,6 +22,9 @@ from pathlib import Path
 from cli.logs import trim
 from tasks.readiness import READY_FD, READY_LINE, RETIRE_SIGNAL
 
+HEARD_AT_ONCE = 65_536
+"""All that a pipe holds: of a child that was not listened to for long, the last word counts."""
+
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that the kernel sends to a process when the thread that started it ends."""
 
@@ -40,7 +43,8 @@ class ChildSpec:
     `command`, which every user of the machine can read.
 
     `probe` tells whether the process serves; without one it announces that itself (`tasks.readiness`).
-    `grace_s` is the time between SIGTERM and SIGKILL.
+    `grace_s` is the time between SIGTERM and SIGKILL. `silence_s`: how long one may be silent that has to prove all
+    the time that it serves; `None` for the others, who say it once.
     """
 
     name: str
@@ -52,6 +56,7 @@ class ChildSpec:
     start_timeout_s: float = 60.0
     kept_fds: tuple[int, ...] = ()
     probe: Callable[[], bool] | None = None
+    silence_s: float | None = None
 
 
 class Child:
@@ -84,6 +89,10 @@ class Child:
         if self.pid is not None and not self.ready:
             self.ready = self.spec.probe() if self.spec.probe else self._announced()
         return self.ready
+
+    def was_heard(self) -> bool:
+        """Whether the process has said since the last question that it still serves."""
+        return self.ready_pipe is not None and bool(self._read(HEARD_AT_ONCE))
 
     def reap(self) -> int | None:
         """The exit code if the process has ended (negative: by that signal), else `None`.
@@ -129,12 +138,20 @@ class Child:
     def _announced(self) -> bool:
         if self.ready_pipe is None:
             return False
-        try:
-            said = os.read(self.ready_pipe, len(READY_LINE))
-        except BlockingIOError:
+        said = self._read(len(READY_LINE))
+        if said is None:
             return False
-        self._close_pipe()
+        if said != READY_LINE or self.spec.silence_s is None:
+            self._close_pipe()
         return said == READY_LINE
+
+    def _read(self, most: int) -> bytes | None:
+        """What was said; nothing from a closed pipe, `None` where nothing was said."""
+        assert self.ready_pipe is not None
+        try:
+            return os.read(self.ready_pipe, most)
+        except BlockingIOError:
+            return None
 
     def _forget(self) -> None:
         self._close_pipe()

@@ -24,6 +24,10 @@ WORKER_MARGIN_S = 4.0
 what is left is given back. With the two seconds of the gateway a stop takes 15 s at most by default."""
 
 
+WORKER_SILENCE_S = 30.0
+"""A worker proves every two seconds that it isn't stuck; one that hasn't for so long is replaced."""
+
+
 def program(settings: Settings, logs: Path) -> tuple[ChildSpec, ...]:
     """The workers, the scheduler and the gateway; with `auto`, the fewest workers that there may be."""
     how_many = settings.min_processes if settings.workers == "auto" else settings.processes
@@ -43,10 +47,16 @@ def worker(settings: Settings, logs: Path, number: int) -> ChildSpec:
         name=f"worker-{number}",
         stage=Stage.WORK,
         command=_command("worker"),
-        env={**environment(settings), f"{PREFIX}PROCESSES": "1"},
+        env=_of_one_of_many(environment(settings)),
         log=logs / f"worker-{number}.log",
         grace_s=settings.drain_timeout_s + WORKER_MARGIN_S,
+        silence_s=WORKER_SILENCE_S,
     )
+
+
+def _of_one_of_many(env: dict[str, str]) -> dict[str, str]:
+    """A port for probes is for a worker that has a machine or a container of its own."""
+    return {name: value for name, value in env.items() if name != f"{PREFIX}PROBE_PORT"} | {f"{PREFIX}PROCESSES": "1"}
 
 
 def _front(role: str, settings: Settings, logs: Path) -> ChildSpec:

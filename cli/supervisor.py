@@ -48,18 +48,28 @@ class Backoff:
 
 @dataclass(slots=True)
 class _Watched:
-    """A child with what its supervision needs to remember. `due_at` is set while it waits to be started. One that is
-    `retiring` ends when its work is done, and for good."""
+    """A child with what its supervision needs to remember. `due_at` is set while it waits to be started,
+    `told_at` when it was told to end. One that is `retiring` ends when its work is done, and for good."""
 
     child: Child
     backoff: Backoff = field(default_factory=Backoff)
     started_at: float = 0.0
     due_at: float | None = None
     died_at: float | None = None
+    heard_at: float = 0.0
+    told_at: float | None = None
     retiring: bool = False
 
     def late(self, now: float) -> bool:
         return now - self.started_at > self.child.spec.start_timeout_s
+
+    def silent(self, now: float) -> bool:
+        """Whether it has to prove that it serves and hasn't for too long."""
+        if self.child.spec.silence_s is None or not self.child.ready:
+            return False
+        if self.child.was_heard():
+            self.heard_at = now
+        return now - self.heard_at > self.child.spec.silence_s
 
     @property
     def starting(self) -> bool:
@@ -132,6 +142,7 @@ class Supervisor:
         self._pause()
         self._see_to_deaths()
         self._see_to_readiness()
+        self._see_to_silence()
         self._start_what_is_due()
         self._trim_logs()
 
@@ -172,7 +183,8 @@ class Supervisor:
     # ------------------------------------------------------------------------------------------- starting
 
     def _launch(self, watched: _Watched) -> None:
-        watched.started_at, watched.due_at = self._clock(), None
+        watched.started_at, watched.due_at, watched.told_at = self._clock(), None, None
+        watched.heard_at = watched.started_at
         watched.child.start()
         log.info("%s started as process %d", watched.child.spec.name, watched.child.pid)
         self._on_change(self.children)
@@ -228,10 +240,22 @@ class Supervisor:
             if not watched.starting:
                 continue
             if watched.child.check_ready():
+                watched.heard_at = self._clock()
                 log.info("%s is ready", watched.child.spec.name)
             elif watched.late(self._clock()):
                 log.warning("%s does not become ready and is killed", watched.child.spec.name)
                 watched.child.kill()
+
+    def _see_to_silence(self) -> None:
+        """Who is there and does nothing gets the time to end in order, for its threads may still have work."""
+        now = self._clock()
+        for watched in self._watched:
+            if watched.told_at is not None:
+                self._kill_if_overdue(watched.child, watched.told_at)
+            elif watched.silent(now):
+                log.warning("%s takes no tasks any more and is replaced", watched.child.spec.name)
+                watched.told_at = now
+                watched.child.terminate()
 
     def _start_what_is_due(self) -> None:
         for watched in self._watched:

@@ -27,6 +27,7 @@ from gateway import (
     results,
     schedules,
     sessions,
+    task_log,
     tasks,
     webhooks,
 )
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> Starlette:
     known = Services.build(settings)
     app = Starlette(
         routes=[
+            *task_log.ROUTES,
             *tasks.ROUTES,
             *payloads.ROUTES,
             *results.ROUTES,

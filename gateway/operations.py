@@ -32,13 +32,16 @@ async def healthz(request: Request) -> Response:  # noqa: ARG001
 
 
 async def readyz(request: Request) -> Response:
-    """Redis answers and a worker was seen; otherwise a 503 that says what is missing."""
+    """Redis answers and a worker was seen that takes tasks; otherwise a 503 that says what is missing."""
     try:
         workers = await services(request).reader.workers()
     except Unavailable:
         return _not_ready("Redis does not answer")
     if not workers:
         return _not_ready("no worker was heard of lately")
+    if not any(worker.takes_tasks for worker in workers):
+        why = sorted({worker.stuck or "it drains" for worker in workers})
+        return _not_ready(f"no worker takes tasks: {'; '.join(why)}")
     return Json({"status": "ok", "reasons": []})
 
 

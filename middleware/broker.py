@@ -29,13 +29,14 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import PeriodiqMiddleware
 
 from middleware.interrupts import Interrupts
+from middleware.proof import TURN_S, Signs
 from middleware.retries import LedgerRetries
 from middleware.run import Delivery, Failed, HandedBack, Run
 from middleware.shielded import connect_shielded
 from middleware.slowest import Slowest
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
-from tasks.blobs import FolderBlobs, results_folder
+from tasks.blobs import blobs_of, results_folder
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
 from tasks.errors import IllegalMove, NotFound, Unavailable
@@ -77,6 +78,8 @@ class LaneBroker(Broker):
         self.held: dict[Hold, Delivery] = {}
         self.fetching: set[object] = set()
         """Calls whose answers may bring new runs."""
+        self.signs = Signs()
+        self.time_limit = TimeLimit(self.interrupts)
         super().__init__(middleware=self._stack())
         self.queues: set[str] = set()
 
@@ -92,7 +95,7 @@ class LaneBroker(Broker):
             # Tells the actor which message it is called for.
             CurrentMessage(),
             # Last to be armed and first to be lifted, so that no hook above is ever interrupted.
-            TimeLimit(self.interrupts),
+            self.time_limit,
         ]
 
     # ------------------------------------------------------------------- what dramatiq-dashboard looks at
@@ -224,15 +227,16 @@ class LaneConsumer(Consumer):
         self._orders = cycle([queues[i:] + queues[:i] for i in range(len(queues))] or [[]])
         self._fetched: deque[Delivery] = deque()
         self._fetching = broker.fetching
-        self._reclaim_at = 0.0
+        self._reclaim_at = self._look_at = 0.0
         broker.ring()
 
     def __next__(self) -> Delivery | None:
         if not self._fetched:
-            self._broker.bell.wait(FALLBACK_S)
-            # Cleared before looking: a bell that rings from here on is not missed.
-            self._broker.bell.clear()
-            self._look()
+            self._broker.signs.turned()
+            if self._broker.bell.wait(TURN_S) or monotonic() >= self._look_at:
+                # Cleared before looking: a bell that rings from here on is not missed.
+                self._broker.bell.clear()
+                self._look()
         return self._fetched.popleft() if self._fetched else None
 
     def _look(self) -> None:
@@ -240,7 +244,10 @@ class LaneConsumer(Consumer):
             if monotonic() >= self._reclaim_at:
                 self._reclaim()
             self._fetch()
+            self._look_at = monotonic() + FALLBACK_S
+            self._broker.signs.fetched()
         except Unavailable as error:
+            self._broker.signs.failed()
             self._reclaim_at = 0.0
             log.warning("Redis is away (%s); the consumer tries again", error)
             sleep(AWAY_S)
@@ -317,7 +324,7 @@ class LaneConsumer(Consumer):
         with suppress(Unavailable):
             if not self._ledger.is_known(delivery.hold.task_id):
                 folder = results_folder(delivery.run.tenant, delivery.hold.task_id)
-                FolderBlobs(self._broker.settings.data_dir / "blobs").delete_folder(folder)
+                blobs_of(self._broker.settings).delete_folder(folder)
 
     def nack(self, message: MessageProxy) -> None:
         """The same; what failed without a verdict has no actor here."""
@@ -332,7 +339,7 @@ class LaneConsumer(Consumer):
         try:
             with self._call():
                 appetite = self._appetite(1) if delivery.fetches_next else None
-                ended = delivery.outcome.write(self._ledger, delivery.hold, appetite)
+                ended = self._write(delivery, appetite)
                 delivery.following = self._taken(ended.started)
             return ended
         except Unavailable as error:
@@ -344,9 +351,15 @@ class LaneConsumer(Consumer):
         while True:
             sleep(AWAY_S)
             try:
-                return delivery.outcome.write(self._ledger, delivery.hold, None)
+                return self._write(delivery, None)
             except Unavailable as error:
                 log.warning("the end of task %s waits for Redis (%s)", delivery.message_id, error)
+
+    def _write(self, delivery: Delivery, appetite: Appetite | None) -> Ended:
+        # A server may have no room for lines and take the end all the same.
+        with suppress(Unavailable):
+            delivery.run.lines.send()
+        return delivery.outcome.write(self._ledger, delivery.hold, appetite)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Hand back what was fetched and not begun; called when the worker stops."""

@@ -49,12 +49,12 @@ class Pulse:
         self._ledger = ledger
         self._interrupts = interrupts
         self._describe = describe
-        self._beat_every_s = settings.heartbeat_timeout_s / BEATS_PER_TIMEOUT
+        self.every_s = settings.heartbeat_timeout_s / BEATS_PER_TIMEOUT
         self._chores_every_s = settings.sweep_interval_s
         self._ageing_every_s = min(AGEING_EVERY_S, settings.ageing_s / 4)
         # Longer than from beat to beat, and short of the time in which another, as silent, would be taken for dead.
         self._silence_s = settings.heartbeat_timeout_s * 0.6
-        self._heard_at = monotonic()
+        self.heard_at = self.turned_at = monotonic()
         self._wake = Event()
         self._has_news = Event()
         self._stopped = Event()
@@ -85,6 +85,7 @@ class Pulse:
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._wake.clear()
+            self.turned_at = monotonic()
             try:
                 self._do_what_is_due()
             except Exception as error:
@@ -117,8 +118,8 @@ class Pulse:
         describes = now >= self._describe_at
         lease = self._ledger.beat(self._worker, self._describe() if describes else None)
         heard = monotonic()
-        was_silent, self._heard_at = heard - self._heard_at > self._silence_s, heard
-        self._beat_at = now + self._beat_every_s
+        was_silent, self.heard_at = heard - self.heard_at > self._silence_s, heard
+        self._beat_at = now + self.every_s
         if describes:
             self._describe_at = now + DESCRIBE_EVERY_S
         if lease and (was_silent or not self._does_chores):

@@ -27,6 +27,7 @@ class TimeLimit(Middleware):
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
         self._deadlines: dict[Hold, float] = {}
+        self._overdue: dict[Hold, float] = {}
         self._changed = Condition()
 
     def after_worker_boot(self, broker: Broker, worker: Any) -> None:  # noqa: ARG002
@@ -52,6 +53,12 @@ class TimeLimit(Middleware):
         self._interrupts.leave(message.hold)
         with self._changed:
             self._deadlines.pop(message.hold, None)
+            self._overdue.pop(message.hold, None)
+
+    def overdue(self) -> list[float]:
+        """Since when each run is over its limit that was told so and goes on all the same."""
+        with self._changed:
+            return list(self._overdue.values())
 
     def _watch(self) -> None:
         while True:
@@ -60,6 +67,6 @@ class TimeLimit(Middleware):
                 self._changed.wait(None if nearest is None else max(0.0, nearest - monotonic()))
                 late = [hold for hold, deadline in self._deadlines.items() if deadline <= monotonic()]
                 for hold in late:
-                    del self._deadlines[hold]
+                    self._overdue[hold] = self._deadlines.pop(hold)
             for hold in late:
                 self._interrupts.interrupt(hold, TimeLimitExceeded)

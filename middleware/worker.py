@@ -18,8 +18,10 @@ from dramatiq.worker import ConsumerThread, WorkerThread
 
 from middleware.broker import LaneBroker
 from middleware.listener import Listener
+from middleware.proof import Proof
 from middleware.pulse import Pulse
 from middleware.run import Delivery, ShuttingDown
+from middleware.run_lines import LineSender
 from tasks.context import about
 from tasks.errors import Unavailable
 
@@ -73,9 +75,11 @@ class LaneWorker(Worker):
         super().__init__(broker, worker_threads=threads, worker_timeout=IDLE_MS)
         self.consumers = _OneConsumer()
         self.pulse = Pulse(broker.worker, broker.ledger, broker.interrupts, broker.settings, self._describe)
+        self.line_sender = LineSender(lambda: [delivery.run.lines for delivery in list(broker.held.values())])
         self.listener = Listener(
             broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon, self.pulse.chain_soon
         )
+        self.proof = Proof(broker.signs, self.pulse, self.workers, broker.time_limit.overdue, lambda: broker.draining)
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -84,12 +88,14 @@ class LaneWorker(Worker):
             "task_names": sorted(self.broker.actors),
             "queues": sorted(self.broker.queues),
             "draining": self.broker.draining,
+            "stuck": self.proof.stuck(),
         }
 
     def start(self) -> None:
         # Listed before it takes anything: what an unlisted worker holds, nobody would take back.
         self.pulse.beat()
         self.pulse.start()
+        self.line_sender.start()
         self.listener.start()
         super().start()
 
@@ -134,8 +140,12 @@ class LaneWorker(Worker):
         """Take nothing new, and wait until all that runs has ended, however long that takes, or until `must_hurry()`.
         To be followed by `drain`."""
         self._take_no_more()
-        while not self._idle() and not must_hurry():
+        while not self._is_done() and not must_hurry():
             sleep(RETIRING_LOOK_S)
+
+    def _is_done(self) -> bool:
+        """What hangs beyond its time limit will never end here; `drain` hands it back."""
+        return self._idle() or (not self.broker.fetching and self.proof.hung() >= len(self.broker.held))
 
     def _take_no_more(self) -> None:
         self.broker.draining = True
@@ -166,6 +176,7 @@ class LaneWorker(Worker):
 
     def _leave(self) -> None:
         self.pulse.stop()
+        self.line_sender.stop()
         self.listener.stop()
         _try(partial(self.broker.ledger.retire, self.broker.worker))
 

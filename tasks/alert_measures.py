@@ -133,13 +133,13 @@ class Measures:
     # ---------------------------------------------------------------------------------- workers, memory
 
     def workers(self, now_ms: int) -> int:
-        """Workers that beat lately and take tasks: one that drains takes none."""
+        """Workers that beat lately and take tasks: one that drains or is stuck takes none."""
         since = now_ms - self._heartbeat_timeout_ms
         with redis_faults():
             beating = cast(list[bytes], self._client.zrangebyscore(self._keys.of("heartbeats"), since, "+inf"))
             names = [self._keys.of("worker", worker=worker.decode()) for worker in beating]
             told = cast(list[bytes | None], self._client.mget(names)) if names else []
-        return sum(1 for each in told if each is None or not from_json(each).get("draining", False))
+        return sum(1 for each in told if each is None or _takes_tasks(from_json(each)))
 
     def _breakers(self) -> Iterator[Sample]:
         """1 for each breaker that is open, or half open: no call has succeeded since; 0 for the others."""
@@ -168,6 +168,10 @@ class Measures:
         bound = int(told.get("maxmemory") or told.get("total_system_memory") or 0)
         if bound:
             yield Sample(round(100 * int(told["used_memory"]) / bound, 1))
+
+
+def _takes_tasks(worker: Mapping[str, Any]) -> bool:
+    return not worker.get("draining") and not worker.get("stuck")
 
 
 def _rates(rule: Rule, by_name: Mapping[str, Figures]) -> Iterator[Sample]:

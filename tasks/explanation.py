@@ -49,7 +49,7 @@ class Situation:
 
     @property
     def takers(self) -> list[Worker]:
-        return [worker for worker in self.knowers if not worker.draining]
+        return [worker for worker in self.knowers if worker.takes_tasks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ def _no_knower(now: Situation) -> Reason | None:
 def _no_taker(now: Situation) -> Reason | None:
     if not now.knowers or now.takers:
         return None
-    evidence = {"workers": _names(now.knowers)}
-    return Reason("workers_stopping", "Every worker that would run it is stopping and takes nothing new.", evidence)
+    why = "Every worker that would run it is stopping or stuck, and takes nothing new."
+    return Reason("workers_stopping", why, {"workers": _names(now.knowers)})
 
 
 def _held_by_batch(now: Situation) -> Reason | None:

@@ -403,6 +403,19 @@ class UpkeepResult(Frozen):
     mended: int = 0
 
 
+class ReplayPayload(Frozen):
+    """Which gradual replay of dead letters is to go on."""
+
+    replay_id: str = Field(max_length=64)
+
+
+class ReplayResult(Frozen):
+    """The state in which it ended; `gone` where it is not kept any more."""
+
+    replay_id: str
+    state: str
+
+
 class BackupPayload(Frozen):
     """A nightly backup takes no arguments: where to and for how long is set."""
 

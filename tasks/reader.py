@@ -6,6 +6,7 @@ records, within a bound, so that no question costs more than a page.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any, Protocol, Self
 
 from pydantic_core import from_json
 
-from tasks.blobs import FolderBlobs
+from tasks.blobs import Blobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms, rfc3339
@@ -144,7 +145,8 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker process that was heard of lately. One that is `draining` takes nothing new."""
+    """A worker process that was heard of lately. One that is `draining` takes nothing new, and
+    neither does one that is `stuck`, for this reason."""
 
     worker: str
     host: str
@@ -154,10 +156,15 @@ class Worker:
     task_names: tuple[str, ...]
     queues: tuple[str, ...]
     draining: bool
+    stuck: str
+
+    @property
+    def takes_tasks(self) -> bool:
+        return not self.draining and not self.stuck
 
     def takes(self, task: Task) -> bool:
         """Whether the worker would run such a task."""
-        return not self.draining and task.queue in self.queues and task.name in self.task_names
+        return self.takes_tasks and task.queue in self.queues and task.name in self.task_names
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -216,13 +223,14 @@ class Reader:
         found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
         return await self.opened([task for task in found if task is not None])
 
-    async def open_blob(self, task: Task, blobs: FolderBlobs, place: str) -> Iterator[bytes]:
+    async def open_blob(self, task: Task, blobs: Blobs, place: str) -> Iterator[bytes]:
         """What a task left in the blob store, a piece at a time. Raises `NotFound` where it is not there, or not to
         be read, any more."""
         if task.case_id:
             await self._case_keys.ask([(task.tenant, task.case_id)])
         try:
-            return open_file_of(task, self._case_keys.ring, blobs.chunks(place), place)
+            chunks = blobs.chunks(place)
+            return await asyncio.to_thread(open_file_of, task, self._case_keys.ring, chunks, place)
         except (FileNotFoundError, SealBroken):
             raise NotFound("the result is older than what is kept") from None
 
@@ -392,6 +400,7 @@ class Reader:
             # One of an older release reads all queues and doesn't say so.
             queues=tuple(told.get("queues", self.catalog.queues)),
             draining=told.get("draining", False),
+            stuck=told.get("stuck", ""),
         )
 
     async def memory(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import answers
+from gateway.answers import cases as answers
 from gateway.openapi import examples
 from gateway.openapi.parts import CASE_ID, DOCUMENT_ID, Answer, Body, Example, Link, Operation, limit
 from gateway.problem_kinds import INVALID_INPUT, NO_VECTOR, ON_HOLD, RANGE_NOT_SATISFIABLE, UNSUPPORTED_MEDIA_TYPE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway import answers, report_answers
+from gateway.answers import operations, reports
+from gateway.answers import service as answers
+from gateway.answers.tasks import Accepted
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -54,7 +56,7 @@ OPERATIONS = (
         tag=TAG,
         summary="How the queues stand, over all tenants",
         scope="ops:read",
-        answers=(Answer(200, "By name.", answers.Queues, example={"queues": {"triage": examples.QUEUE}}),),
+        answers=(Answer(200, "By name.", operations.Queues, example={"queues": {"triage": examples.QUEUE}}),),
     ),
     Operation(
         method="POST",
@@ -69,7 +71,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "It is paused.",
-                answers.QueueState,
+                operations.QueueState,
                 links={"resumeQueue": Link("resumeQueue", {"queue": "$response.body#/queue"})},
                 example={"queue": "triage", "paused": True},
             ),
@@ -83,7 +85,7 @@ OPERATIONS = (
         summary="Resume a queue",
         scope="ops:write",
         parameters=(QUEUE,),
-        answers=(Answer(200, "It goes on.", answers.QueueState, example={"queue": "triage", "paused": False}),),
+        answers=(Answer(200, "It goes on.", operations.QueueState, example={"queue": "triage", "paused": False}),),
     ),
     Operation(
         method="GET",
@@ -92,7 +94,7 @@ OPERATIONS = (
         tag=TAG,
         summary="The workers that live",
         scope="ops:read",
-        answers=(Answer(200, "The workers.", answers.Workers, example={"workers": [examples.WORKER]}),),
+        answers=(Answer(200, "The workers.", operations.Workers, example={"workers": [examples.WORKER]}),),
     ),
     Operation(
         method="GET",
@@ -105,7 +107,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "The schedules.",
-                answers.Schedules,
+                operations.Schedules,
                 links={
                     f"{verb}Schedule": Link(f"{verb}Schedule", {"name": "$response.body#/schedules/0/name"})
                     for verb in ("run", "pause", "resume")
@@ -127,7 +129,7 @@ OPERATIONS = (
             Answer(
                 202,
                 "It is queued.",
-                answers.Accepted,
+                Accepted,
                 headers=("Location", "Retry-After"),
                 links=task_links(),
                 example=examples.ACCEPTED,
@@ -148,7 +150,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "It is paused.",
-                answers.ScheduleState,
+                operations.ScheduleState,
                 links={"resumeSchedule": Link("resumeSchedule", {"name": "$response.body#/name"})},
                 example={**examples.SCHEDULE, "paused": True, "next_at": None},
             ),
@@ -162,7 +164,7 @@ OPERATIONS = (
         summary="Resume a schedule",
         scope="ops:write",
         parameters=(SCHEDULE,),
-        answers=(Answer(200, "It comes again.", answers.ScheduleState, example=examples.SCHEDULE),),
+        answers=(Answer(200, "It comes again.", operations.ScheduleState, example=examples.SCHEDULE),),
     ),
     Operation(
         method="GET",
@@ -173,7 +175,7 @@ OPERATIONS = (
         description="Those of the providers that are set, and of whatever failed in the last seven days: `llm`, "
         "`embeddings`, and `webhooks:<tenant>:<host>:<port>` for each receiver of webhooks.",
         scope="ops:read",
-        answers=(Answer(200, "The breakers.", answers.CircuitBreakers, example={"breakers": [examples.BREAKER]}),),
+        answers=(Answer(200, "The breakers.", operations.CircuitBreakers, example={"breakers": [examples.BREAKER]}),),
     ),
     Operation(
         method="GET",
@@ -195,7 +197,7 @@ OPERATIONS = (
             IF_NONE_MATCH,
         ),
         answers=(
-            Answer(200, "The alerts.", answers.Alerts, headers=("ETag",), example=examples.ALERTS),
+            Answer(200, "The alerts.", operations.Alerts, headers=("ETag",), example=examples.ALERTS),
             Answer(304, "The client has them already (`If-None-Match`).", headers=("ETag",)),
         ),
         problems=(INVALID_INPUT,),
@@ -212,7 +214,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "The reports.",
-                report_answers.Reports,
+                reports.Reports,
                 links={"getReport": Link("getReport", {"report_id": "$response.body#/reports/0/report_id"})},
                 example=examples.REPORTS,
             ),
@@ -231,7 +233,7 @@ OPERATIONS = (
             Answer(
                 202,
                 "It is queued; the task's result names the report.",
-                answers.Accepted,
+                Accepted,
                 headers=("Location", "Retry-After"),
                 links=task_links(),
                 example=examples.ACCEPTED,
@@ -255,7 +257,7 @@ OPERATIONS = (
             Parameter("lang", "query", "The language of the page.", text(enum=["pt", "en"]), "en"),
         ),
         answers=(
-            Answer(200, "The report.", report_answers.Report, example=examples.REPORT),
+            Answer(200, "The report.", reports.Report, example=examples.REPORT),
             Answer(200, "The report.", {"type": "string"}, media_type="text/csv"),
             Answer(200, "The report.", _HTML, media_type="text/html"),
         ),
@@ -285,7 +287,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "A page.",
-                answers.AuditPage,
+                operations.AuditPage,
                 links={"nextPage": Link("listAuditEntries", {"cursor": "$response.body#/next_cursor"})},
                 example=examples.AUDIT,
             ),
@@ -299,7 +301,7 @@ OPERATIONS = (
         tag=TAG,
         summary="Where the tenant's webhooks go",
         scope="tasks:read",
-        answers=(Answer(200, "The settings.", answers.WebhookSettings, example=examples.WEBHOOKS),),
+        answers=(Answer(200, "The settings.", operations.WebhookSettings, example=examples.WEBHOOKS),),
     ),
     Operation(
         method="PUT",
@@ -311,7 +313,7 @@ OPERATIONS = (
         "that signs them first (`despacho webhooks secret`).",
         scope="ops:write",
         body=Body(WebhooksRequest, (Example("An address", {"default_url": "https://app.example/hooks"}),)),
-        answers=(Answer(200, "The settings.", answers.WebhookSettings, example=examples.WEBHOOKS),),
+        answers=(Answer(200, "The settings.", operations.WebhookSettings, example=examples.WEBHOOKS),),
     ),
     Operation(
         method="GET",
@@ -388,7 +390,7 @@ OPERATIONS = (
         operation_id="getReadiness",
         tag=TAG,
         summary="The service can work",
-        description="Redis answers and a worker was seen.",
+        description="Redis answers and a worker was seen that takes tasks: it fetches, and has a thread that works.",
         scope=None,
         answers=(
             Answer(200, "It can.", answers.Readiness, example={"status": "ok", "reasons": []}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway import answers
+from gateway.answers import streams as answers
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CASE_ID,

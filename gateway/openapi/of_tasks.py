@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway import answers
+from gateway.answers import Result, figures, streams
+from gateway.answers import tasks as answers
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -30,7 +31,6 @@ from gateway.openapi.parts import (
 )
 from gateway.problem_kinds import CONFLICT, GONE, INVALID_INPUT, NOT_FOUND, RANGE_NOT_SATISFIABLE
 from gateway.requests import TasksRequest
-from gateway.stats_answers import ServiceStats
 from tasks.lifecycle import Priority, State
 
 TAG = "Tasks"
@@ -169,7 +169,7 @@ OPERATIONS = (
         "how a queue stands is told over all.",
         scope="tasks:read",
         parameters=(scope_of("the figures"),),
-        answers=(Answer(200, "The figures.", ServiceStats, example=examples.STATS),),
+        answers=(Answer(200, "The figures.", figures.Stats, example=examples.STATS),),
         problems=(INVALID_INPUT,),
     ),
     Operation(
@@ -327,7 +327,7 @@ OPERATIONS = (
             Answer(
                 200,
                 "The result, as its task type has it.",
-                {"anyOf": [answers.Result]},
+                {"anyOf": [Result]},
                 example=examples.TRIAGE_RESULT,
             ),
         ),
@@ -375,6 +375,8 @@ OPERATIONS = (
         operation_id="getTaskLog",
         tag=TAG,
         summary="What a task went through",
+        description="With the lines that its actor logged, of all its runs, for a token with `tasks:payload`: they "
+        "come within a second, and the oldest leave where there are too many.",
         scope="tasks:read",
         parameters=(TASK_ID,),
         answers=(Answer(200, "The events, oldest first.", answers.TaskLog, example=examples.LOG),),
@@ -417,7 +419,7 @@ incomplete body.""",
             Answer(
                 200,
                 "Lines; the schema is that of one.",
-                answers.BatchLine,
+                streams.BatchLine,
                 media_type="application/x-ndjson",
                 example=examples.BATCH_LINE,
             ),

@@ -17,6 +17,7 @@ from middleware.worker import LaneWorker
 from tasks.alerts import AlertBook
 from tasks.archive import BackupFailed
 from tasks.backup import back_up
+from tasks.backup_stores import FolderStore
 from tasks.breakers import WorkersBreaker, quoted
 from tasks.keys import Keys
 from tasks.ledger import Ledger
@@ -190,9 +191,9 @@ def test_a_backup_that_failed_fires_until_one_succeeds(
 
     assert states() == {}
     with pytest.raises(BackupFailed):
-        back_up(client, settings, tmp_path / "file" / "below", 1)
+        back_up(client, settings, FolderStore(tmp_path / "file" / "below"), 1)
     assert states() == {"backup": "firing"}
-    back_up(client, settings, tmp_path / "store", 1)
+    back_up(client, settings, FolderStore(tmp_path / "store"), 1)
     assert states() == {"backup": "resolved"}
 
 

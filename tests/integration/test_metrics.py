@@ -22,6 +22,7 @@ from tests.integration.test_events import watching
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
+SCALING = DEPLOY / "kubernetes" / "scaling.yaml"
 DASHBOARD = DEPLOY / "grafana" / "despacho.json"
 TRIAGE = {"queue": "triage", "task": "triage.process_async"}
 
@@ -114,7 +115,7 @@ def test_every_metric_that_an_alert_or_a_plot_names_is_told(api: Client, worker:
     api.until(api.submit(), "succeeded")
     told = Told(api).names
 
-    for text in (ALERTS.read_text(), *plots().values()):
+    for text in (ALERTS.read_text(), SCALING.read_text(), *plots().values()):
         named = set(re.findall(r"\bdespacho_\w+", text))
         assert named
         assert named <= told

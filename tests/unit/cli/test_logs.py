@@ -91,7 +91,7 @@ def test_a_payload_that_does_not_fit_is_not_quoted_by_its_error() -> None:
 def test_a_line_as_json_is_one_line_of_ascii_with_all_that_is_known(tmp_path: Path) -> None:
     context = Context(request_id="r-1", tenant="acme", task_id="t-1", task_name="triage.process_async", run=2)
     with supervision_logged(tmp_path, "json"), about(context):
-        log.warning("não\n%s", "\udc80\x00")
+        log.warning("não\n%s", "\u2028\x00")
         try:
             _fail_with_words()
         except ValueError:
@@ -103,7 +103,7 @@ def test_a_line_as_json_is_one_line_of_ascii_with_all_that_is_known(tmp_path: Pa
     assert first == {
         "level": "warning",
         "logger": "despacho.supervisor",
-        "message": "não\n\udc80\x00",
+        "message": "não\n\u2028\x00",
         "task_id": "t-1",
         "task_name": "triage.process_async",
         "run": 2,
@@ -111,6 +111,13 @@ def test_a_line_as_json_is_one_line_of_ascii_with_all_that_is_known(tmp_path: Pa
         "request_id": "r-1",
     }
     assert second["exception"].endswith("ValueError from KeyError")
+
+
+def test_half_a_surrogate_breaks_no_line() -> None:
+    # Not by way of a logger: the runner's own handler would have to tell it to another process, and can't.
+    record = logging.LogRecord("x", logging.WARNING, __file__, 1, "half: \udc80", (), None)
+
+    assert json.loads(to_stderr("json").format(record))["message"] == "half: \udc80"
 
 
 def test_a_forgotten_exception_and_one_that_ends_a_thread_or_the_process_are_told_without_their_words(

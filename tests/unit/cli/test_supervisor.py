@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,45 @@ def test_what_waits_for_its_next_start_needs_no_ending(supervisor: Supervisor, t
     supervisor.stop()
 
     assert child.pid is None
+
+
+def test_one_that_has_to_prove_that_it_serves_and_falls_silent_is_replaced(
+    supervisor: Supervisor, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    quiet = tmp_path / "quiet"
+    lines = (
+        "import os, time, signal",
+        "signal.signal(signal.SIGTERM, lambda *_: None)",
+        READY,
+        f"while not os.path.exists({str(quiet)!r}):",
+        "    os.write(int(os.environ['DESPACHO_READY_FD']), b'.')",
+        "    time.sleep(0.005)",
+        "time.sleep(60)",
+    )
+    supervisor.start(replace(spec(tmp_path, *lines, name="worker-1", grace_s=5), silence_s=30))
+    supervisor.wait_until_ready()
+    child = supervisor.children[0]
+    first = child.pid
+
+    try:
+        for _ in range(10):
+            clock.now += 20
+            until(stepping(supervisor, lambda: supervisor._watched[0].heard_at == clock.now), "it is heard")
+        assert child.pid == first
+
+        quiet.touch()
+        until(lambda: not child.was_heard(), "its silence")
+        clock.now += 31
+        until(
+            stepping(supervisor, lambda: "worker-1 takes no tasks any more and is replaced" in caplog.messages), "it"
+        )
+        assert child.pid == first
+
+        # It was given its time to end in order, and doesn't.
+        clock.now += 6
+        until(stepping(supervisor, lambda: child.pid is None), "its end")
+        quiet.unlink()
+        clock.now += 1
+        until(stepping(supervisor, lambda: child.ready and child.pid != first), "another one")
+    finally:
+        child.kill()

@@ -78,6 +78,23 @@ export function timelineBlock(events) {
   return block("panel.log", phasesBar(ordered), element("ol", { class: "timeline" }, ordered.map(entry)));
 }
 
+// What the actor logged, in its own words.
+export function linesBlock({ lines, lines_lost: lost }) {
+  if (!lines?.length) return null;
+  const list = element("ol", { class: "lines", tabindex: "0", "aria-label": text("panel.lines") }, lines.map(lineItem));
+  return block("panel.lines", lost > 0 && element("p", { class: "note" }, text("panel.lines_lost", { lost: number(lost) })), list);
+}
+
+function lineItem({ at, run, level, logger, message }) {
+  return element(
+    "li",
+    { "data-level": level },
+    element("time", { datetime: at, title: exactMoment(at) }, moment(at)),
+    element("span", { class: "note", title: logger }, `${text("panel.run_number", { run })} · ${level}`),
+    element("span", { class: "code" }, message),
+  );
+}
+
 // How long each state lasted, as widths of one bar; the exact times stand in the list below it.
 function phasesBar(events) {
   const until = isFinal(events.at(-1).status) ? Date.parse(events.at(-1).at) : Date.now();

@@ -11,12 +11,13 @@ import { onEvent } from "../live.js";
 import { LiveStream } from "../live-stream.js";
 import { doButton, pageHead, toast } from "../parts.js";
 import { may } from "../session.js";
-import { errorBlock, explainBlock, recordBlock, resultBlock, timelineBlock } from "../task-details.js";
+import { errorBlock, explainBlock, linesBlock, recordBlock, resultBlock, timelineBlock } from "../task-details.js";
 import { after, fromEvent, isFinal } from "../task-state.js";
 import { isWatched, setWatched } from "../watch.js";
 
 const READ_EVERY_MS = 500;
 const EXPLAIN_EVERY_MS = 3_000;
+const LINES_EVERY_MS = 2_000;
 
 export function show(page) {
   new TaskPage(page).start();
@@ -33,6 +34,7 @@ class TaskPage {
     this.unread = null;
     this.render = perFrame(() => !signal.aborted && this.draw());
     this.readSoon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && this.read());
+    this.linesSoon = atMostEvery(LINES_EVERY_MS, () => !signal.aborted && this.readLines());
     this.explainSoon = atMostEvery(EXPLAIN_EVERY_MS, () => !signal.aborted && this.explain());
   }
 
@@ -64,6 +66,7 @@ class TaskPage {
     if (this.events.some((event) => event.seq === seq)) return;
     this.events.push({ name, seq, ...data });
     this.readSoon();
+    this.linesSoon();
     this.explainSoon();
   }
 
@@ -90,6 +93,21 @@ class TaskPage {
       this.task = { ...this.task, children: record.children };
       this.readSoon();
     }
+  }
+
+  // They come by no stream; while the task goes on they are asked for again.
+  async readLines() {
+    const log = await callInSession("GET", `${this.path}/log`).catch(() => null);
+    if (this.signal.aborted || log === null) return;
+    if (this.task && !isFinal(this.task.status)) this.linesSoon();
+    const told = JSON.stringify([log.lines, log.lines_lost]);
+    if (told === this.lines.dataset.told) return;
+    this.lines.dataset.told = told;
+    const list = this.lines.querySelector("ol");
+    const [from, atEnd] = [list?.scrollTop ?? 0, !list || list.scrollHeight - list.scrollTop - list.clientHeight < 4];
+    this.lines.replaceChildren(...[linesBlock(log)].filter((block) => block !== null));
+    const drawn = this.lines.querySelector("ol");
+    if (drawn) drawn.scrollTop = atEnd ? drawn.scrollHeight : from;
   }
 
   async explain() {
@@ -121,9 +139,10 @@ class TaskPage {
     this.now = element("div", { class: "card now" });
     this.told = element("p", { class: "problem", role: "alert" });
     this.main = element("div", { class: "details" });
+    this.lines = element("div", { class: "details" });
     this.why = element("div", { class: "details", hidden: true });
     this.aside = element("div", { class: "details" });
-    const columns = element("div", { class: "task-columns" }, element("div", {}, this.main), element("div", {}, this.why, this.aside));
+    const columns = element("div", { class: "task-columns" }, element("div", {}, this.main, this.lines), element("div", {}, this.why, this.aside));
     this.root.append(back, head, this.where, this.told, this.now, columns);
     this.shownActions = null;
     this.now.hidden = true;

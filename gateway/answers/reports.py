@@ -1,4 +1,4 @@
-"""What the routes of reports answer with, as it is documented."""
+"""Reports of what ran in a day or a week."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.answers import AlertEntry, Answer, Count, Percentiles, StatusCounts, TaskFigures, Time
+from gateway.answers import Answer, Count, Time
+from gateway.answers.figures import Percentiles, StatusCounts, TaskFigures
+from gateway.answers.operations import AlertEntry
 
 
 class ReportLinks(Answer):
