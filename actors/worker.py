@@ -36,6 +36,7 @@ def main(settings: Settings) -> int:
     from actors.alerts import WORKERS_WAIT, StandBy
     from actors.main import declare_all
     from middleware.broker import build_broker
+    from middleware.run_lines import keep_lines_of_runs
     from middleware.shielded_logs import shield_log_handlers
     from middleware.worker import LaneWorker
 
@@ -43,6 +44,8 @@ def main(settings: Settings) -> int:
     orders = _Orders()
     broker = build_broker(settings)
     check_installation(broker.client, settings)
+    if settings.task_log_level != "off":
+        keep_lines_of_runs(settings.task_log_level)
     shield_log_handlers(broker.interrupts)
     tools = declare_all(broker)
     tools.warm()

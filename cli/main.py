@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from cli.logs import log_to_stderr
-
 if TYPE_CHECKING:
     from tasks.settings import Settings
 
@@ -305,6 +303,8 @@ def _scheduler(settings: Settings) -> int:
 
 def _log_to_stderr(settings: Settings) -> None:
     """Where a container's logs are looked for; under `despacho up` it is the process's own file."""
+    from cli.logs import log_to_stderr
+
     log_to_stderr(settings.log_level, settings.log_format)
 
 

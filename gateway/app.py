@@ -23,9 +23,11 @@ from gateway import (
     operations,
     payloads,
     problem_pages,
+    reports,
     results,
     schedules,
     sessions,
+    task_log,
     tasks,
     webhooks,
 )
@@ -51,6 +53,7 @@ def create_app(settings: Settings) -> Starlette:
     known = Services.build(settings)
     app = Starlette(
         routes=[
+            *task_log.ROUTES,
             *tasks.ROUTES,
             *payloads.ROUTES,
             *results.ROUTES,
@@ -60,6 +63,7 @@ def create_app(settings: Settings) -> Starlette:
             *dead_letters.ROUTES,
             *webhooks.ROUTES,
             *operations.ROUTES,
+            *reports.ROUTES,
             *schedules.ROUTES,
             *alerts.ROUTES,
             *operations.dashboard_routes(settings),

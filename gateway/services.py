@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
+from gateway.record_reads import RecordReads
 from gateway.shared_reads import SharedReads
 from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
@@ -23,6 +24,7 @@ from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.gradual_replays import ReplayDesk
+from tasks.lines import LineReads
 from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -53,12 +55,14 @@ class Services:
     cursors: Cursors
     bridge: Bridge
     reads: SharedReads
+    records: RecordReads
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
     replays: ReplayDesk
     bulk_moves: BulkMoves
     payloads: PayloadReads
+    lines: LineReads
 
     @property
     def reader(self) -> Reader:
@@ -98,12 +102,14 @@ class Services:
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
             reads=SharedReads(READS_AT_ONCE),
+            records=RecordReads(tasks.reader),
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
             replays=ReplayDesk(tasks, settings),
             bulk_moves=BulkMoves(tasks),
             payloads=PayloadReads(client, settings, tasks.case_keys),
+            lines=LineReads(client, settings, tasks.case_keys),
         )
 
     async def close(self) -> None:

@@ -257,14 +257,6 @@ async def embeddings(request: Request, identity: Identity) -> Response:
 
 
 @needs("tasks:read")
-async def log(request: Request, identity: Identity) -> Response:
-    task = await task_of(request, identity)
-    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
-    entries += await services(request).tasks.webhooks.log_of(task.task_id)
-    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
-
-
-@needs("tasks:read")
 async def page(request: Request, identity: Identity) -> Response:
     known, wanted = services(request), _filter(request, identity.tenant)
     listed, cursor = wanted.listed, request.query_params.get("cursor")
@@ -326,7 +318,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
         by=by(request, identity),
     )
     task = await task_of(request, identity)
-    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **_replayed(moved)}
+    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **replayed(moved)}
     if moved.verdict == "cancelled":
         return Json(shown(task, identity), 200, headers)
     return Json(shown(task, identity), 202, headers | SOON)
@@ -342,7 +334,7 @@ async def retry(request: Request, identity: Identity) -> Response:
         idempotency=idempotency_of_move(request, identity.tenant, Move.REQUEUE),
         by=by(request, identity),
     )
-    return _accepted(task_id, "", State.QUEUED, 202, SOON | _replayed(moved))
+    return _accepted(task_id, "", State.QUEUED, 202, SOON | replayed(moved))
 
 
 @needs("tasks:write")
@@ -383,7 +375,8 @@ async def _record(request: Request, identity: Identity) -> Response:
     return Json(shown(task, identity), 200, {"ETag": entity_tag(task, bare=not identity.sees_payload)})
 
 
-def _replayed(moved: Moved) -> dict[str, str]:
+def replayed(moved: Moved) -> dict[str, str]:
+    """What an answer says that was given before."""
     return {"Idempotent-Replayed": "true"} if moved.replayed else {}
 
 
@@ -427,7 +420,6 @@ ROUTES = [
     Route("/api/tasks/retry/{task_id}", retry, methods=["POST"]),
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
-    Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
     Route("/api/tasks/{task_id}/pause", pause, methods=["POST"]),
     Route("/api/tasks/{task_id}/resume", resume, methods=["POST"]),
     Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),

@@ -360,6 +360,11 @@ class Ledger:
         arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
 
+    def keep_lines(self, hold: Hold, number: int, stands_for: int, lines: bytes) -> None:
+        """Keep lines that the run has logged; see tasks/lines.py."""
+        held = (hold.task_id, hold.run, hold.worker, allowed_from(Move.PROGRESS))
+        self._call("keep_lines", *held, number, stands_for, lines)
+
     def ask_breaker(self, name: str, token: str, lease_ms: int) -> tuple[str, int]:
         """What the breaker of a dependency says, and for how many ms; see tasks/breakers.py."""
         state, *wait = self._call("ask_breaker", name, token, lease_ms)

@@ -27,6 +27,7 @@ NAMES = (
     "submit",
     "fetch",
     "progress",
+    "keep_lines",
     "count_tokens",
     "count_cached",
     "succeed",
@@ -74,6 +75,8 @@ NAMES = (
     "restore_live",
     "remove_document",
     "discard",
+    "dead_facts",
+    "note_replay",
     "begin_replay",
     "replay_some",
     "settle_replay",
@@ -83,9 +86,9 @@ NAMES = (
 SHARED = ("clock", "counting", "prelude", "requests", "quotas", "case_keys", "limits", "fetching", "chores", "astray")
 
 _FRAME = """
--- A server whose memory is full refuses new tasks and vectors, and lets the running tasks end.
+-- A server whose memory is full refuses new tasks, vectors and lines, and lets the running tasks end.
 local NEEDS_ROOM = {submit = true, keep_vector = true, share_vectors = true, put_case = true, add_document = true,
-  begin_replay = true}
+  begin_replay = true, keep_lines = true}
 
 local function register(name, body)
   local function call(keys, arguments)

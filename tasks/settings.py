@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How a line is written: `text`, or one JSON object a line."
     )
+    task_log_level: Literal["debug", "info", "warning", "error", "off"] = Field(
+        default="info",
+        description="Which lines of an actor are kept in its task's log, and all that are more severe; `off`: none.",
+    )
     access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
@@ -224,6 +228,9 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
+    )
+    report_language: Literal["pt", "en"] = Field(
+        default="pt", description="The language of reports that are sent, and shown to who wishes for no other."
     )
     schedules: dict[str, str] = Field(
         default={},
