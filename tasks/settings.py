@@ -94,6 +94,10 @@ class Settings(BaseSettings):
         default="info",
         description="Which lines of an actor are kept in its task's log, and all that are more severe; `off`: none.",
     )
+    traces: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Send traces by OpenTelemetry, an extra; `auto`: where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.",
+    )
     access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
