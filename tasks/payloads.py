@@ -342,8 +342,9 @@ class BatchPayload(Frozen):
 
 
 class BatchResult(Frozen):
-    """How many cases ended how when the batch ended. `results_url` is NDJSON, one line a case, in the order in which
-    they ended; it can be read while the batch runs."""
+    """How many cases ended how; one that was run again since counts as what it came to last, and not at all while it
+    is under way. `results_url` is NDJSON, one line a case, in the order in which they ended; it can be read while the
+    batch runs."""
 
     total: int
     succeeded: int
