@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         default="info",
         description="Which lines of an actor are kept in its task's log, and all that are more severe; `off`: none.",
     )
+    traces: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Send traces by OpenTelemetry, an extra; `auto`: where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.",
+    )
     access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
@@ -232,6 +236,15 @@ class Settings(BaseSettings):
     )
     report_language: Literal["pt", "en"] = Field(
         default="pt", description="The language of reports that are sent, and shown to who wishes for no other."
+    )
+    report_delivery: tuple[Literal["daily", "weekly"], ...] = Field(
+        default=("daily", "weekly"),
+        description="The scheduled reports that are sent, by the ways of notices, as JSON; `[]`: none.",
+    )
+    report_to: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description='The addresses that reports go to, as JSON: `["partners@app.example"]`; unset, those of notices.',
     )
     schedules: dict[str, str] = Field(
         default={},
@@ -378,7 +391,7 @@ class Settings(BaseSettings):
                 raise ValueError(wrong.errors[0].message) from None
         return url
 
-    @field_validator("smtp_to")
+    @field_validator("smtp_to", "report_to")
     @classmethod
     def _are_mailboxes(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         for address in addresses:
