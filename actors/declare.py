@@ -18,6 +18,7 @@ from middleware.broker import LaneBroker
 from middleware.run import Run, current_run
 from tasks.blobs import result_place
 from tasks.catalog import TaskSpec
+from tasks.context import present
 from tasks.errors import PermanentFailure
 
 P = TypeVar("P", bound=BaseModel)
@@ -39,7 +40,9 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
     def perform() -> None:
         run = current_run()
         assert run is not None
+        context = present() or run.context()
         try:
+            context.keeps = run.lines.add
             result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
                 keep_result(run, result, tools)
@@ -48,6 +51,7 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
             # Before anything outside of the actor runs: an interrupt in there could leave a lock behind, such as
             # that of a log handler.
             broker.interrupts.leave(run.hold)
+            context.keeps = None
 
     perform.__name__ = declared.work.__name__
     dramatiq.actor(broker=broker, actor_name=spec.name, queue_name=spec.queue)(perform)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors import alerts, backup, batch, documents, embeddings, notices, reports, triage, upkeep, webhooks
+from actors import alerts, backup, batch, documents, embeddings, notices, replays, reports, triage, upkeep, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import LaneBroker
@@ -18,6 +18,7 @@ DECLARED = (
     Declared("reports.generate", reports.generate),
     Declared("alerts.evaluate", alerts.evaluate),
     Declared("backup.run", backup.run_backup),
+    Declared("dead_letters.replay", replays.replay),
     Declared("upkeep.sweep", upkeep.sweep),
 )
 

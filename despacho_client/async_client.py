@@ -168,6 +168,19 @@ class AsyncClient:
         """Run all dead letters again that fit; returns how many."""
         return cast(int, (await self._json(calls.replay_all(filters)))["replayed"])
 
+    async def replay_gradually(self, *, idempotency_key: str | None = None, **filters: Any) -> dict[str, Any]:
+        """Run those that fit again, one, then a tenth, then all, until their fault comes back; how it stands is told
+        by `gradual_replay`."""
+        return cast(dict[str, Any], await self._json(calls.replay_gradually(filters, idempotency_key)))
+
+    async def gradual_replay(self, replay_id: str) -> dict[str, Any]:
+        """How it stands: `running`, `done` or `stopped`, with the counts of each step."""
+        return cast(dict[str, Any], await self._json(calls.gradual_replay(replay_id)))
+
+    async def stop_replay(self, replay_id: str) -> dict[str, Any]:
+        """Replay no more of it."""
+        return cast(dict[str, Any], await self._json(calls.stop_replay(replay_id)))
+
     async def discard(self, task_id: str) -> None:
         """Forget a dead letter for good."""
         await self._send(calls.discard(task_id))

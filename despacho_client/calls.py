@@ -203,11 +203,24 @@ def dead_letter_groups(filters: Mapping[str, Any]) -> Call:
 
 
 def replay(task_id: str) -> Call:
-    return Call("POST", f"{_dead_letter(task_id)}/replay", repeatable=False)
+    return Call("POST", f"{_dead_letter(task_id)}/replay", headers=_key(None))
 
 
 def replay_all(filters: Mapping[str, Any]) -> Call:
-    return Call("POST", "/api/dead-letters/replay", body=dict(filters), repeatable=False)
+    return Call("POST", "/api/dead-letters/replay", body=dict(filters), headers=_key(None))
+
+
+def replay_gradually(filters: Mapping[str, Any], idempotency_key: str | None) -> Call:
+    body = {**filters, "gradual": True}
+    return Call("POST", "/api/dead-letters/replay", body=body, headers=_key(idempotency_key))
+
+
+def gradual_replay(replay_id: str) -> Call:
+    return Call("GET", f"/api/dead-letters/replays/{quote(replay_id, safe='')}")
+
+
+def stop_replay(replay_id: str) -> Call:
+    return Call("DELETE", f"/api/dead-letters/replays/{quote(replay_id, safe='')}", repeatable=False)
 
 
 def discard(task_id: str) -> Call:

@@ -20,6 +20,8 @@ from tasks.errors import (
     QueueFull,
     QuotaExceeded,
     RecordChanged,
+    ReplayEnded,
+    ReplayRefused,
     Unavailable,
 )
 
@@ -87,7 +89,8 @@ CONFLICT = Kind(
     409,
     "The present state does not allow this",
     "The task is in a state from which this can't be done: one that has ended can't be cancelled, one that has not "
-    "failed and was not cancelled can't be run again, and one that still runs has no result.",
+    "failed and was not cancelled can't be run again, and one that still runs has no result. Or a gradual replay "
+    "can't begin because the same group is being replayed, or can't be stopped because it has ended.",
     "Read the task. Where an answer may have been lost, repeat the request with the Idempotency-Key of the first "
     "one: the first answer comes again.",
 )
@@ -202,8 +205,8 @@ UNAVAILABLE = Kind(
     "unavailable",
     503,
     "The store can't be reached just now",
-    "Redis does not answer, or takes no writes: it starts, or its memory is full. What was not confirmed may have "
-    "been done or not.",
+    "Redis does not answer, or takes no writes: it starts, or its memory is full; or the bucket of the documents "
+    "does not answer. What was not confirmed may have been done or not.",
     "Send the request again after the seconds in the Retry-After header, with the same Idempotency-Key: so nothing "
     "is done twice.",
 )
@@ -214,6 +217,8 @@ OF_ERRORS: dict[type[Exception], Kind] = {
     NoVector: NO_VECTOR,
     OnHold: ON_HOLD,
     PayloadErased: GONE,
+    ReplayRefused: CONFLICT,
+    ReplayEnded: CONFLICT,
     IllegalMove: CONFLICT,
     NotABatch: CONFLICT,
     IdempotencyMismatch: IDEMPOTENCY_MISMATCH,

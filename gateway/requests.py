@@ -112,10 +112,16 @@ class ReplayRequest(Body):
     fingerprint: str | None = Field(default=None, max_length=64)
     created_after: Moment | None = None
     created_before: Moment | None = None
+    gradual: bool = Field(default=False, description="One, then a tenth, then all, until the same fault comes back.")
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """What is named, without the rest."""
+        return self.model_dump(exclude={"gradual"}, exclude_none=True)
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not any(value is not None for value in self.model_dump().values()):
+        if not self.filter:
             raise ValueError("name a queue, task_name, error_type, fingerprint, created_after or created_before")
         return self
 
@@ -257,6 +263,12 @@ async def idempotency(request: Request, tenant: str) -> Idempotency:
     body = await read_body(request)
     route = "bulk" if request.url.path.endswith("/bulk") else "queue"
     return _bound(request, tenant, route, key, body)
+
+
+async def idempotency_of_replay(request: Request, tenant: str) -> Idempotency:
+    """The Idempotency-Key of a replay of many, bound to the tenant of who asks and the body."""
+    key = _idempotency_key(request)
+    return Idempotency() if key is None else _bound(request, tenant, "replay", key, await read_body(request))
 
 
 def idempotency_of_move(request: Request, tenant: str, move: Move) -> Idempotency:

@@ -26,6 +26,9 @@ WEBHOOK_TASK = "webhooks.deliver"
 NOTICE_TASK = "notices.send"
 """Tells the people who run the service."""
 
+REPLAY_TASK = "dead_letters.replay"
+"""Takes the steps of a gradual replay."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -165,6 +168,16 @@ _SPECS = (
         description="Holds the service against the rules of alerts.",
         retry=RetryPolicy(max_retries=0),
         timeout_s=60,
+        internal=True,
+    ),
+    TaskSpec(
+        name=REPLAY_TASK,
+        queue="upkeep",
+        payload=payloads.ReplayPayload,
+        result=payloads.ReplayResult,
+        description="Replays dead letters: one, then a tenth, then all.",
+        retry=RetryPolicy(max_retries=20, min_backoff_s=2, max_backoff_s=60),
+        timeout_s=300,
         internal=True,
     ),
     TaskSpec(

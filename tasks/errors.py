@@ -87,6 +87,17 @@ class RecordChanged(DespachoError):
         super().__init__("the task has changed since it was read")
 
 
+class ReplayRefused(DespachoError):
+    """A gradual replay can't begin now; nothing was replayed."""
+
+
+class ReplayEnded(DespachoError):
+    """A gradual replay that has ended was to be stopped."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the replay is {state}; there is nothing left to stop")
+
+
 class PayloadErased(DespachoError):
     """What the task was given can't be read any more: its case was erased."""
 

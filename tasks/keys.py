@@ -132,11 +132,18 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
-    Key("schedule", "schedule:{schedule}", "hash", "schedules", "six fields; one per schedule of the table"),
+    Key("schedule", "schedule:{schedule}", "hash", "schedules", "seven fields; one per schedule of the table"),
+    Key("schedulers", "schedulers", "zset", "scheduler_beats", "TTL: an hour; 1,000 members, silent ones leave"),
     # Circuit breakers of what is asked over the network.
     Key("breaker", "breaker:{dependency}", "hash", "breakers", "TTL: 7 days from its last failure"),
     Key("breakers", "breakers", "zset", "breakers", "1,000 members, those whose last failure is oldest leave"),
     Key("breaker_openings", "breaker_openings", "stream", "breakers", "about 10,000 entries"),
+    # Gradual replays of dead letters.
+    Key("replay", "replay:{id}", "hash", "replays", "TTL: two minutes until its task is queued, then 7 days"),
+    Key("replay_waiting", "replay_waiting:{id}", "list", "replays", "TTL: that of its replay; 10,000 members"),
+    Key("replay_going", "replay_going:{id}", "zset", "replays", "TTL: that of its replay; 10,000 members"),
+    Key("replay_groups", "replay_groups", "hash", "replays", "20 fields, one per replay that runs"),
+    Key("replays", "replays", "zset", "replays", "TTL: 7 days; the newest 100"),
     Key("alerts", "alerts", "hash", "alerts", "TTL: 8 days; 1,000 fields"),
     Key("alert_history", "alert_history", "stream", "alerts", "TTL: 400 days; about 10,000 entries"),
     Key("alert_notices", "alert_notices", "hash", "alerts", "TTL: a day; 1,000 fields that are still to be told"),
@@ -146,6 +153,8 @@ KEYS: tuple[Key, ...] = (
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
     Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
+    Key("backup_at_work", "backup_at_work:{backup}", "string", "backup", "TTL: a minute from its writer's last word"),
+    Key("restoring", "restoring", "hash", "restore", "three fields, until the restore is over"),
 )
 
 CHANNELS: tuple[Key, ...] = (

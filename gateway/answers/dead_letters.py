@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from gateway.answers import Answer, Count, PriorityName, Time
@@ -59,3 +61,47 @@ class Replayed(Answer):
     """How many dead letters run again."""
 
     replayed: Count
+
+
+class ReplayStep(Answer):
+    """One step of a gradual replay: up to how many it leads, and what became of those that it replayed: `came_back`
+    are those that failed again of a fault of the group. `under_way` ones had not ended when it was last looked, or
+    when the replay stopped."""
+
+    upto: Count
+    replayed: Count
+    succeeded: Count
+    came_back: Count
+    failed_otherwise: Count
+    cancelled: Count
+    forgotten: Count
+    under_way: Count
+    began_at: Time | None
+    ended_at: Time | None
+
+
+class GradualReplay(Answer):
+    """A gradual replay as it stands. `total` dead letters are of it: those that fit when it was asked for, and where
+    it isn't `is_all`, the newest 10,000. `passed_over` are those that others have replayed or discarded since."""
+
+    replay_id: str
+    state: Literal["running", "done", "stopped"]
+    reason: Literal["fault_came_back", "nothing_succeeded", "step_took_too_long", "cancelled", "task_lost"] | None = (
+        Field(description="Why it stopped.")
+    )
+    filter: dict[str, str]
+    total: Count
+    is_all: bool
+    replayed: Count
+    passed_over: Count
+    steps: list[ReplayStep]
+    by: str = Field(description="Who asked for it: the id of an API key, or of a JWT's subject.")
+    began_at: Time
+    ended_at: Time | None
+    links: dict[str, str]
+
+
+class GradualReplays(Answer):
+    """Those of the last days, the newest first; a hundred at most."""
+
+    replays: list[GradualReplay]

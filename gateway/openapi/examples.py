@@ -126,6 +126,58 @@ DEAD_LETTER: dict[str, Any] = {
     "etag": '"7204329472516096-4"',
     "links": LINKS,
 }
+GRADUAL_REPLAY = {
+    "replay_id": "019ab2f4-3c1d-7a50-8f3e-0d1c2b3a4f5e",
+    "state": "running",
+    "reason": None,
+    "filter": {"fingerprint": FINGERPRINT},
+    "total": 240,
+    "is_all": True,
+    "replayed": 24,
+    "passed_over": 0,
+    "steps": [
+        {
+            "upto": 1,
+            "replayed": 1,
+            "succeeded": 1,
+            "came_back": 0,
+            "failed_otherwise": 0,
+            "cancelled": 0,
+            "forgotten": 0,
+            "under_way": 0,
+            "began_at": "2026-11-23T12:00:00.250Z",
+            "ended_at": "2026-11-23T12:00:02.250Z",
+        },
+        {
+            "upto": 24,
+            "replayed": 23,
+            "succeeded": 9,
+            "came_back": 0,
+            "failed_otherwise": 0,
+            "cancelled": 0,
+            "forgotten": 0,
+            "under_way": 14,
+            "began_at": "2026-11-23T12:00:02.260Z",
+            "ended_at": None,
+        },
+        {
+            "upto": 240,
+            "replayed": 0,
+            "succeeded": 0,
+            "came_back": 0,
+            "failed_otherwise": 0,
+            "cancelled": 0,
+            "forgotten": 0,
+            "under_way": 0,
+            "began_at": None,
+            "ended_at": None,
+        },
+    ],
+    "by": "k_7f3a",
+    "began_at": "2026-11-23T12:00:00.123Z",
+    "ended_at": None,
+    "links": {"self": "/api/dead-letters/replays/019ab2f4-3c1d-7a50-8f3e-0d1c2b3a4f5e"},
+}
 DEAD_LETTER_GROUP = {
     "fingerprint": FINGERPRINT,
     "error_type": "ProviderFailed",
@@ -183,7 +235,17 @@ LOG = {
     "events": [
         {"id": "7204329472503808", "event": "queued", "at": "2026-11-23T12:00:00.123Z"},
         {"id": "7204329472516096", "event": "running", "at": "2026-11-23T12:00:00.126Z", "attempt": 1},
-    ]
+    ],
+    "lines": [
+        {
+            "at": "2026-11-23T12:00:00.131Z",
+            "run": 1,
+            "level": "info",
+            "logger": "actors.spending",
+            "message": "model m: 812 tokens asked, 210 answered",
+        }
+    ],
+    "lines_lost": 0,
 }
 EXPLANATION = {
     "task_id": TASK,
@@ -375,6 +437,7 @@ SCHEDULE = {
     "last_status": "succeeded",
     "paused": False,
     "missed": 0,
+    "missed_at": None,
     "overdue": False,
 }
 WEBHOOKS: dict[str, Any] = {
@@ -387,7 +450,13 @@ WEBHOOKS: dict[str, Any] = {
 }
 REPORTS = {
     "reports": [
-        {"report_id": TASK, "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")}}
+        {
+            "report_id": TASK,
+            "kind": "daily",
+            "from": "2026-11-22T03:00:00.000Z",
+            "until": "2026-11-23T03:00:00.000Z",
+            "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")},
+        }
     ]
 }
 _TOTALS = {

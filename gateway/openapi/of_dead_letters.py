@@ -7,6 +7,7 @@ from gateway.answers.tasks import Accepted
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
+    IDEMPOTENCY_KEY,
     IF_MATCH,
     TASK_ID,
     TIME,
@@ -20,7 +21,15 @@ from gateway.openapi.parts import (
     task_links,
     text,
 )
-from gateway.problem_kinds import CONFLICT, INVALID_INPUT, NOT_FOUND, ON_HOLD, PRECONDITION_FAILED
+from gateway.problem_kinds import (
+    CONFLICT,
+    IDEMPOTENCY_MISMATCH,
+    INVALID_INPUT,
+    NOT_FOUND,
+    ON_HOLD,
+    PRECONDITION_FAILED,
+    QUEUE_FULL,
+)
 from gateway.requests import ReplayRequest
 
 TAG = "Dead letters"
@@ -35,6 +44,13 @@ _FILTERS = (
 _EACH = {
     name: Link(name, {"task_id": "$response.body#/dead_letters/0/task_id"})
     for name in ("getTask", "replayDeadLetter", "discardDeadLetter")
+}
+
+REPLAY_ID = Parameter(
+    "replay_id", "path", "The id of a gradual replay.", text(minLength=1), examples.GRADUAL_REPLAY["replay_id"]
+)
+_OF_REPLAY = {
+    name: Link(name, {"replay_id": "$response.body#/replay_id"}) for name in ("getGradualReplay", "stopGradualReplay")
 }
 
 OPERATIONS = (
@@ -82,11 +98,81 @@ OPERATIONS = (
         operation_id="replayDeadLetters",
         tag=TAG,
         summary="Replay all dead letters that fit",
-        description="Each runs again under its own id, with a fresh set of attempts.",
+        description="""Each runs again under its own id, with a fresh set of attempts.
+
+With `gradual` one is replayed, then a tenth, then all: each step waits until what it replayed has ended. It stops
+when a fault of the group comes back, when tasks of a step failed of something else and none succeeded, and when a
+step takes too long. The same group isn't replayed twice at a time.""",
         scope="ops:write",
-        body=Body(ReplayRequest, (Example("One group", {"fingerprint": examples.FINGERPRINT}),)),
-        answers=(Answer(200, "They are queued.", letters.Replayed, example={"replayed": 17}),),
-        problems=(INVALID_INPUT,),
+        parameters=(IDEMPOTENCY_KEY,),
+        body=Body(
+            ReplayRequest,
+            (
+                Example("One group", {"fingerprint": examples.FINGERPRINT}),
+                Example("Gradually", {"fingerprint": examples.FINGERPRINT, "gradual": True}),
+            ),
+        ),
+        answers=(
+            Answer(
+                200,
+                "They are queued.",
+                letters.Replayed,
+                headers=("Idempotent-Replayed",),
+                example={"replayed": 17},
+            ),
+            Answer(
+                202,
+                "A gradual replay has begun.",
+                letters.GradualReplay,
+                headers=("Location", "Retry-After", "Idempotent-Replayed"),
+                links=_OF_REPLAY,
+                example=examples.GRADUAL_REPLAY,
+            ),
+        ),
+        problems=(INVALID_INPUT, CONFLICT, IDEMPOTENCY_MISMATCH, QUEUE_FULL),
+    ),
+    Operation(
+        method="GET",
+        path="/api/dead-letters/replays",
+        operation_id="listGradualReplays",
+        tag=TAG,
+        summary="The gradual replays of the last days",
+        scope="ops:read",
+        answers=(
+            Answer(200, "The newest first.", letters.GradualReplays, example={"replays": [examples.GRADUAL_REPLAY]}),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path="/api/dead-letters/replays/{replay_id}",
+        operation_id="getGradualReplay",
+        tag=TAG,
+        summary="How a gradual replay stands",
+        description="It is kept for a week after its last step.",
+        scope="ops:read",
+        parameters=(REPLAY_ID,),
+        answers=(
+            Answer(200, "As it stands.", letters.GradualReplay, links=_OF_REPLAY, example=examples.GRADUAL_REPLAY),
+        ),
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/dead-letters/replays/{replay_id}",
+        operation_id="stopGradualReplay",
+        tag=TAG,
+        summary="Stop a gradual replay",
+        description="Nothing more of it is replayed. What was replayed before goes on.",
+        scope="ops:write",
+        parameters=(REPLAY_ID,),
+        answers=(
+            Answer(
+                200,
+                "It is stopped.",
+                letters.GradualReplay,
+                example={**examples.GRADUAL_REPLAY, "state": "stopped", "reason": "cancelled"},
+            ),
+        ),
+        problems=(NOT_FOUND, CONFLICT),
     ),
     Operation(
         method="POST",
@@ -95,18 +181,18 @@ OPERATIONS = (
         tag=TAG,
         summary="Replay a dead letter",
         scope="ops:write",
-        parameters=(TASK_ID, IF_MATCH),
+        parameters=(TASK_ID, IF_MATCH, IDEMPOTENCY_KEY),
         answers=(
             Answer(
                 202,
                 "It is queued.",
                 Accepted,
-                headers=("Location", "Retry-After"),
+                headers=("Location", "Retry-After", "Idempotent-Replayed"),
                 links=task_links(),
                 example=examples.ACCEPTED,
             ),
         ),
-        problems=(NOT_FOUND, CONFLICT, PRECONDITION_FAILED),
+        problems=(NOT_FOUND, CONFLICT, PRECONDITION_FAILED, IDEMPOTENCY_MISMATCH),
     ),
     Operation(
         method="DELETE",

@@ -61,3 +61,25 @@ local function tell_of_pause(task)
   end
   save(task)
 end
+
+-- What failed or was cancelled runs again under its own id, with a fresh set of attempts; one that `is_held` is a child,
+-- and waits until its parent draws it.
+local function run_again(task, is_held)
+  unbury(task)
+  redis.call('PERSIST', key.task(task.id))
+  redis.call('ZREM', key.expiring(), task.id)
+  for _, of_parent in ipairs({key.children(task.id), key.held(task.id), key.ended(task.id)}) do
+    redis.call('PERSIST', of_parent)
+  end
+  unset(task, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel', 'progress',
+    'progress_message', 'progress_seq', 'result', 'result_place', 'aborted', 'on_error', 'awaiting', 'alone')
+  if task.kids_total ~= '' then set(task, 'requeued', '1') end
+  if task.parent ~= '' and not is_held then set(task, 'alone', '1') end
+  set(task, 'queued', whole(now()))
+  lower(task)
+  if is_held then redis.call('RPUSH', key.held(task.parent), task.id) end
+  move(task, 'queued')
+  if not is_held then push(task) end
+  tell(task, 'queued', '{"requeued":true}')
+  save(task)
+end

@@ -13,21 +13,7 @@ if hindered then
   return hindered
 end
 
-unbury(task)
-redis.call('PERSIST', key.task(id))
-redis.call('ZREM', key.expiring(), id)
-for _, of_parent in ipairs({key.children(id), key.held(id), key.ended(id)}) do redis.call('PERSIST', of_parent) end
-unset(task, 'error', 'finished', 'started', 'attempt', 'retries', 'crashes', 'worker', 'cancel', 'progress',
-  'progress_message', 'progress_seq', 'result', 'result_place', 'aborted', 'on_error', 'awaiting', 'alone')
-if task.kids_total ~= '' then set(task, 'requeued', '1') end
-if task.parent ~= '' and not is_held then set(task, 'alone', '1') end
-set(task, 'queued', whole(now()))
-lower(task)
-if is_held then redis.call('RPUSH', key.held(task.parent), id) end
-move(task, 'queued')
-if not is_held then push(task) end
-tell(task, 'queued', '{"requeued":true}')
-save(task)
+run_again(task, is_held)
 note(task.tenant, line, 'queued', id)
 remember_answer(task.tenant, digest, fingerprint, 'queued', ttl)
 return {'queued'}

@@ -113,3 +113,56 @@ def test_a_provider_that_fails_shows_as_a_breaker_and_an_alert_until_it_is_back(
     console.get_by_text("Resolvidos nas últimas 24 h: 1").click()
     expect(console.locator(".resolved")).to_contain_text("1 disjuntor")
     wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the task has ended")
+
+
+def test_a_group_is_replayed_gradually_until_the_fault_comes_back_and_to_the_end_once_it_is_cured(
+    console: Page, api: httpx.Client
+) -> None:
+    # given a batch over cases that nobody has told anything of
+    cases = [f"sem-conversa-{number}" for number in range(4)]
+    batch = submit(api, "batch.process_cases", kwargs={"cases": cases, "operations": ["triage"]})
+    wait_until(lambda: api.get(f"/api/tasks/{batch}").json()["status"] == "succeeded", "the batch has ended")
+    go(console, "Cartas mortas")
+    group = console.locator("tr[data-fingerprint]").filter(has_text="CaseGone").first
+    shown = console.get_by_role("status").filter(has_text="executadas de novo")
+
+    # when they are replayed gradually and the fault is there still, then one has paid for it
+    group.get_by_role("button", name="Aos poucos").click()
+    expect(shown).to_contain_text("parada: o erro voltou 1 de 4 executadas de novo")
+
+    # when it is cured, then all run
+    words = [{"role": "client", "content": "Fui demitida ontem e não recebi nada."}]
+    for case in cases:
+        assert api.put(f"/api/cases/{case}", json={"conversation_history": words}).status_code == 201
+    group.get_by_role("button", name="Aos poucos").click()
+    expect(shown).to_contain_text("terminada 4 de 4 executadas de novo")
+    expect(console.locator("tr[data-fingerprint]").filter(has_text="CaseGone")).to_have_count(0)
+    children = api.get("/api/tasks", params={"parent_id": batch, "status": "succeeded"}).json()["tasks"]
+    assert len(children) == 4
+
+
+def test_what_somebody_else_has_dealt_with_meanwhile_is_left_alone_and_the_page_says_so(
+    console: Page, api: httpx.Client, faults: list[str]
+) -> None:
+    # given a dead letter on the screen, which another one has replayed since, and which has failed anew
+    task_id = submit_failing(api, "por-outro")
+    wait_until(lambda: times_failed(api, task_id) == 1, "it has failed")
+    go(console, "Cartas mortas")
+    expect(row(console, task_id)).to_be_visible()
+    on_the_screen = api.get("/api/dead-letters").json()
+    console.route("**/api/dead-letters?*", lambda route: route.fulfill(json=on_the_screen))
+    assert api.post(f"/api/dead-letters/{task_id}/replay").status_code == 202
+    wait_until(lambda: times_failed(api, task_id) == 2, "it has failed again")
+
+    # when it is replayed from there
+    row(console, task_id).get_by_role("button", name="Executar de novo").click()
+
+    # then nothing is done
+    expect(console.locator(".toast")).to_contain_text("Esta tarefa mudou desde que a página a mostrou")
+    assert times_failed(api, task_id) == 2
+    faults[:] = [fault for fault in faults if "412" not in fault]
+
+
+def times_failed(api: httpx.Client, task_id: str) -> int:
+    events = api.get(f"/api/tasks/{task_id}/log").json()["events"]
+    return sum(event["event"] == "failed" for event in events)

@@ -43,7 +43,7 @@ def app(settings: Settings) -> Starlette:
 def nobodys(way: Way) -> dict[str, str]:
     """Ids that nothing has, in the form that each kind of id has."""
     some = {"task_id": new_id(), "document_id": new_id(), "case_id": "no-case", "report_id": new_id()}
-    known = {**some, "queue": "triage", "name": "no-kind"}
+    known = {**some, "replay_id": new_id(), "queue": "triage", "name": "no-kind"}
     assert set(way.parameters) <= set(known), f"say here what {way} is to be asked with"
     return known
 
@@ -125,7 +125,7 @@ def test_no_other_site_can_use_a_session_on_any_route(app: Starlette, gateway: G
 
 # ------------------------------------------------------------------------------------------------ tenants
 
-OF_THE_SERVICE = {"queue", "report_id", "name"}
+OF_THE_SERVICE = {"queue", "report_id", "replay_id", "name"}
 """What is no tenant's: scopes guard it."""
 HOWEVER = {
     "GET /tasks/{task_id}": "is the page of any task: what stands on it, its scripts ask the API for",

@@ -22,6 +22,7 @@ from tests.integration.test_events import watching
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
+SCALING = DEPLOY / "kubernetes" / "scaling.yaml"
 DASHBOARD = DEPLOY / "grafana" / "despacho.json"
 TRIAGE = {"queue": "triage", "task": "triage.process_async"}
 
@@ -76,6 +77,7 @@ def test_the_figures_are_the_ledgers_and_no_counter_goes_back(
     assert first.value("dead_letters", queue="triage") == 1
     assert first.value("scheduled_tasks", queue="triage") == 1
     assert first.value("workers") == 1
+    assert (first.value("schedulers"), first.value("alerts_evaluated_timestamp_seconds")) == (0, 0)
     assert first.value("redis_memory_bytes") > 1_000_000
     assert first.value("task_run_seconds_count", **TRIAGE) == 3
     assert first.edges("task_run_seconds") == sorted(first.edges("task_run_seconds"))
@@ -114,7 +116,7 @@ def test_every_metric_that_an_alert_or_a_plot_names_is_told(api: Client, worker:
     api.until(api.submit(), "succeeded")
     told = Told(api).names
 
-    for text in (ALERTS.read_text(), *plots().values()):
+    for text in (ALERTS.read_text(), SCALING.read_text(), *plots().values()):
         named = set(re.findall(r"\bdespacho_\w+", text))
         assert named
         assert named <= told

@@ -33,6 +33,7 @@ IDS = {
     "document_id": "no-such-document",
     "queue": "no-such-queue",
     "report_id": "no-such-report",
+    "replay_id": "no-such-replay",
     "name": "no-such-kind",
 }
 WITH_SCOPE = [operation for operation in OPERATIONS if operation.scope]

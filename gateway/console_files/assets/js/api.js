@@ -20,8 +20,8 @@ export class Problem extends Error {
 }
 
 // The JSON of the answer, or null where it has none. Throws `Problem`.
-export async function call(method, path, body) {
-  const request = { method, headers: { Accept: "application/json" } };
+export async function call(method, path, body, headers = {}) {
+  const request = { method, headers: { Accept: "application/json", ...headers } };
   if (body !== undefined) {
     request.headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(body);
@@ -41,9 +41,9 @@ async function answered(path, request) {
 }
 
 // Like `call`, for pages behind the login: a session that has ended leads back to it.
-export async function callInSession(method, path, body) {
+export async function callInSession(method, path, body, headers) {
   try {
-    return await call(method, path, body);
+    return await call(method, path, body, headers);
   } catch (problem) {
     if (problem.status === 401) toLogin();
     throw problem;

@@ -36,6 +36,15 @@ class DeadLettersPage {
     this.root.append(pageHead(text("nav.dead")), this.replaying, this.groups, this.letters);
     onEvent((name) => (name === "failed" || name === "queued") && this.soon(), this.signal);
     this.read();
+    this.followRunning();
+  }
+
+  // What somebody has begun is shown to whoever opens the page.
+  async followRunning() {
+    if (!has("GET /api/dead-letters/replays")) return;
+    const { replays } = await callInSession("GET", "/api/dead-letters/replays").catch(() => ({ replays: [] }));
+    const running = replays.find(({ state }) => state === "running");
+    if (running) this.follow(running.replay_id);
   }
 
   async read() {
@@ -115,13 +124,20 @@ class DeadLettersPage {
   }
 
   async replaySlowly(filter) {
-    const { replay_id: id } = await callInSession("POST", "/api/dead-letters/replay", { ...filter, gradual: true });
-    this.follow(id);
+    try {
+      const { replay_id: id } = await callInSession("POST", "/api/dead-letters/replay", { ...filter, gradual: true });
+      this.follow(id);
+    } catch (problem) {
+      if (problem.status !== 409) throw problem;
+      toast(text("dead.slowly_already"), "bad");
+      this.followRunning();
+    }
   }
 
   // Told until it is over; what stands in the answer besides is told as it is.
   async follow(id) {
-    while (!this.signal.aborted) {
+    this.followed = id;
+    while (!this.signal.aborted && this.followed === id) {
       const replay = await callInSession("GET", `/api/dead-letters/replays/${encodeURIComponent(id)}`).catch(() => null);
       if (!replay) return;
       this.drawReplay(replay);
@@ -132,10 +148,13 @@ class DeadLettersPage {
   }
 
   drawReplay(replay) {
-    const state = replay.state ?? replay.status;
+    const { replay_id: id, state, reason, replayed, total, passed_over: passed } = replay;
     const tone = state === "stopped" ? "bad" : ENDED.has(state) ? "good" : "calm";
-    const words = text("dead.slowly", { n: number(replay.replayed ?? 0), total: number(replay.total ?? 0) });
-    this.replaying.replaceChildren(element("p", { class: "card inset" }, badge(tone, nameOf("replay", state)), " ", words));
+    const name = reason ? nameOf("replay_reason", reason) : nameOf("replay", state);
+    const words = [text("dead.slowly", { n: number(replayed ?? 0), total: number(total ?? 0) }), passed ? text("dead.passed_over", { n: number(passed) }) : ""];
+    const stop = doButton(text("dead.stop"), { class: "small", id: `stop-${id}` }, async () => this.drawReplay(await callInSession("DELETE", `/api/dead-letters/replays/${encodeURIComponent(id)}`)));
+    const canStop = state === "running" && may("ops:write") && has("DELETE /api/dead-letters/replays/{id}");
+    keepFocus(this.replaying, () => this.replaying.replaceChildren(element("p", { class: "card inset" }, badge(tone, name), " ", words.join(" "), " ", canStop ? stop : "")));
   }
 
   // --------------------------------------------------------------------------------------------- letters
@@ -165,17 +184,25 @@ class DeadLettersPage {
     return element("p", { class: "more" }, older);
   }
 
-  letterCells({ task_id: id, task_name: name, queue, tenant: whose, error_type: type, message, finished_at: at }) {
+  letterCells({ task_id: id, task_name: name, queue, tenant: whose, error_type: type, message, finished_at: at, etag }) {
     const path = `/api/dead-letters/${id}`;
-    const replay = async () => {
-      await callInSession("POST", `${path}/replay`);
-      toast(text("dead.replayed", { n: 1 }));
-      this.read();
+    // Bound to what is on the screen: who has dealt with it meanwhile isn't overridden.
+    const deal = async (method, where) => {
+      try {
+        await callInSession(method, where, undefined, etag ? { "If-Match": etag } : {});
+      } catch (problem) {
+        if (![404, 409, 412].includes(problem.status)) throw problem;
+        toast(text("dead.changed"), "bad");
+        return false;
+      } finally {
+        this.read();
+      }
+      return true;
     };
+    const replay = async () => (await deal("POST", `${path}/replay`)) && toast(text("dead.replayed", { n: 1 }));
     const discard = async () => {
       if (!(await confirmed(text("dead.discard"), text("dead.discard_ask"), text("dead.discard")))) return;
-      await callInSession("DELETE", path);
-      this.read();
+      await deal("DELETE", path);
     };
     // Another tenant's task is not there for this one.
     const link = element("a", { href: `/tasks/${id}` }, nameOf("task", name));
