@@ -1,4 +1,4 @@
-"""The nightly backup, where `DESPACHO_BACKUP_TO` names a folder.
+"""The nightly backup, where `DESPACHO_BACKUP_TO` names a folder or a bucket.
 
 What a backup is, and what it leaves out, is the business of `tasks.backup`.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from actors.toolbox import Toolbox
 from middleware.run import Run
-from tasks.backup import back_up, store_of
+from tasks.backup import back_up
+from tasks.backup_stores import store_of
 from tasks.payloads import BackupPayload, BackupResult
 
 
@@ -16,7 +17,7 @@ def run_backup(run: Run, payload: BackupPayload, tools: Toolbox) -> BackupResult
     settings = tools.settings
     if settings.backup_to is None:
         return BackupResult()
-    folder, manifest = back_up(
+    name, manifest = back_up(
         tools.ledger.client,
         settings,
         store_of(settings),
@@ -24,4 +25,4 @@ def run_backup(run: Run, payload: BackupPayload, tools: Toolbox) -> BackupResult
         lambda written: run.report(50, f"{written} entradas gravadas"),
     )
     size = sum(part.bytes for part in manifest.parts)
-    return BackupResult(name=folder.name, entries=sum(manifest.counts.values()), bytes=size)
+    return BackupResult(name=name, entries=sum(manifest.counts.values()), bytes=size)

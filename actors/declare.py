@@ -19,6 +19,7 @@ from middleware.broker import LaneBroker
 from middleware.run import Run, current_run
 from tasks.blobs import result_place
 from tasks.catalog import TaskSpec
+from tasks.context import present
 from tasks.errors import PermanentFailure
 
 P = TypeVar("P", bound=BaseModel)
@@ -41,7 +42,9 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
     def perform() -> None:
         run = current_run()
         assert run is not None
+        context = present() or run.context()
         try:
+            context.keeps = run.lines.add
             result = declared.work(run, _payload(spec, run), tools)
             if result is not None:
                 keep_result(run, result, tools)
@@ -50,6 +53,7 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
             # Before anything outside of the actor runs: an interrupt in there could leave a lock behind, such as
             # that of a log handler.
             broker.interrupts.leave(run.hold)
+            context.keeps = None
 
     perform.__name__ = declared.work.__name__
     periodic = {"periodic": cron(declared.schedule)} if declared.schedule else {}

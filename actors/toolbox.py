@@ -19,7 +19,7 @@ from actors.sharing import SharedByRuns
 from actors.spending import Spending
 from middleware.run import current_run
 from tasks.analyses import Analyses
-from tasks.blobs import FolderBlobs
+from tasks.blobs import blobs_of
 from tasks.breakers import BREAKERS_AT_MOST, WorkersBreaker
 from tasks.cases import CaseFile
 from tasks.ledger import Ledger
@@ -147,7 +147,7 @@ class Toolbox(Engines):
         self.ledger = ledger
         self.cases = CaseFile(ledger.client, settings, ledger.case_keys)
         self.vectors = VectorFile(ledger, self.cases)
-        self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.blobs = blobs_of(settings)
         self.analyses = Analyses(ledger.client, settings, self.cases, self.blobs)
         self.webhooks = Webhooks(ledger.client, settings, ledger.ring.vault)
         self._breakers_of_hosts: dict[str, Breaker] = {}

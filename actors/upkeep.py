@@ -33,9 +33,7 @@ def _expire(run: Run, tools: Toolbox) -> int:
     expired = 0
     while some := tools.ledger.expired():
         # Files first: a kill between the two leaves a record that is found again, not a file that nobody knows of.
-        for task_id, tenant in some.items():
-            if tenant:
-                tools.blobs.delete_folder(results_folder(tenant, task_id))
+        tools.blobs.delete_folders([results_folder(tenant, task_id) for task_id, tenant in some.items() if tenant])
         expired += tools.ledger.expire(some)
         run.report(25, f"{expired} tarefas antigas apagadas")
     return expired

@@ -1,4 +1,5 @@
-"""`despacho backup` and `despacho restore`: everything into a folder while it runs, and back into an empty place.
+"""`despacho backup` and `despacho restore`: everything into a folder or a bucket while it runs, and back into an
+empty place.
 
 What is in a backup and how it comes back is the business of `tasks.backup` and `tasks.restore`.
 """
@@ -26,28 +27,46 @@ WITHOUT_MASTER_KEY = (
 
 
 def backup(given: argparse.Namespace, settings: Settings) -> int:
-    """Write a backup, or verify one; returns 0. Raises `BackupFailed`, `SettingsError` if no server answers, and
-    `Unavailable` if it goes away meanwhile."""
+    """Write a backup, verify one or list them; returns 0. Raises `BackupFailed`, `SettingsError` if no server
+    answers, and `Unavailable` if that or the bucket goes away meanwhile."""
     if given.action == "verify":
-        return _verify(Path(given.source))
-    from tasks.backup import back_up, store_of
+        return _verify(given.source, settings)
+    if given.action == "list":
+        return _list(given.to, settings)
+    from tasks.backup import back_up
+    from tasks.backup_stores import store_of
     from tasks.connection import connect
 
     os.umask(0o077)
     server = located(settings)
+    store = store_of(server, given.to)
     check_reachable(server)
     with connect(server) as client:
-        store = store_of(server, given.to)
-        folder, manifest = back_up(client, server, store, given.keep_days or server.backup_keep_days)
-    print(f"Backed up to {folder}: {_told(manifest)}.")
+        name, manifest = back_up(client, server, store, given.keep_days or server.backup_keep_days)
+    print(f"Backed up to {store.place(name)}: {_told(manifest)}.")
     print(WITHOUT_MASTER_KEY.format(manifest.master_key_id or "none was used yet"))
     return 0
 
 
-def _verify(folder: Path) -> int:
+def _verify(source: str, settings: Settings) -> int:
     from tasks.archive import verified
+    from tasks.backup_stores import found
 
-    print(f"{folder} is whole: {_told(verified(folder))}.")
+    store, name = found(settings, source)
+    print(f"{store.place(name)} is whole: {_told(verified(store, name))}.")
+    return 0
+
+
+def _list(given: str | None, settings: Settings) -> int:
+    """The oldest first, one a line: where, when it was begun, and what is in it."""
+    from tasks.archive import Manifest, finished
+    from tasks.backup_stores import store_of
+    from tasks.clock import rfc3339
+
+    store = store_of(settings, given)
+    for name in finished(store):
+        manifest = Manifest.read(store, name)
+        print(f"{store.place(name)}  {rfc3339(manifest.began_ms)}  {_told(manifest)}")
     return 0
 
 
@@ -64,15 +83,16 @@ SHOWN = {"task": "tasks", "case": "cases", "document": "documents", "file": "fil
 def restore(given: argparse.Namespace, settings: Settings) -> int:
     """Put a backup into the server that is set, or into a new data directory; returns 0. Raises `BackupFailed`,
     `SettingsError` and `Unavailable`."""
+    from tasks.backup_stores import found
     from tasks.connection import connect
     from tasks.restore import checked
     from tasks.restore import restore as put_back
 
     os.umask(0o077)
-    folder = Path(given.source).expanduser().absolute()
-    manifest = checked(folder, settings)
+    store, name = found(settings, given.source)
+    manifest = checked(store, name, settings)
     with _server(settings) as server, connect(server) as client:
-        restored = put_back(client, server, folder, manifest)
+        restored = put_back(client, server, store, name, manifest)
     print(f"Restored {_told(manifest)}.")
     print(f"{restored.tasks} tasks are there; {restored.recovered} were running and are queued again.")
     if restored.erased:

@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from tasks import tracing
 from tasks.clock import rfc3339
 from tasks.context import present
+from tasks.lines import message_of, types_of
 
 Format = Literal["text", "json"]
 LINE = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -32,7 +32,7 @@ class WordlessFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 (the name is logging's)
         _, error, trace = ei
         frames = "".join(traceback.format_tb(trace)).rstrip()
-        return f"Traceback (most recent call last):\n{frames}\n{' from '.join(_types(error))}"
+        return f"Traceback (most recent call last):\n{frames}\n{' from '.join(types_of(error))}"
 
 
 class JsonFormatter(WordlessFormatter):
@@ -56,16 +56,6 @@ def formatter(wanted: Format) -> logging.Formatter:
     return JsonFormatter() if wanted == "json" else WordlessFormatter()
 
 
-def message_of(record: logging.LogRecord) -> str:
-    """What a line says. One whose arguments don't fit it must not be told of with them, as logging would do; and
-    asyncio tells of a forgotten exception with its text, below the first line."""
-    try:
-        message = record.getMessage()
-    except Exception as error:  # noqa: BLE001 (whatever an argument raises that is to be written)
-        return f"a line of {record.pathname}:{record.lineno} can't be written: {type(error).__name__}"
-    return message.partition("\n")[0] if record.name == "asyncio" else message
-
-
 def _about() -> dict[str, str | int]:
     context = present()
     return {**(context.as_fields() if context is not None else {}), **tracing.ids()}
@@ -74,12 +64,3 @@ def _about() -> dict[str, str | int]:
 def _suffix() -> str:
     about = " ".join(f"{name}={value}" for name, value in _about().items())
     return f" [{about}]" if about else ""
-
-
-def _types(error: BaseException | None) -> Iterator[str]:
-    """What an exception is, and what it came from."""
-    told: set[int] = set()
-    while error is not None and id(error) not in told:
-        told.add(id(error))
-        yield type(error).__qualname__
-        error = error.__cause__ or error.__context__

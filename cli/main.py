@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from cli.logs import log_to_stderr
-
 if TYPE_CHECKING:
     from tasks.settings import Settings
 
@@ -181,17 +179,23 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     _add_flags(doctor, ("data_dir", "redis_url"))
 
 
+PLACE = "where the backups are: a folder or s3://bucket/prefix (DESPACHO_BACKUP_TO)"
+ONE_BACKUP = "one backup, as `despacho backup list` shows it"
+
+
 def _add_backup(backup: argparse.ArgumentParser) -> None:
-    backup.add_argument("--to", metavar="FOLDER", help="the folder of the backups (DESPACHO_BACKUP_TO)")
+    backup.add_argument("--to", metavar="PLACE", help=PLACE)
     backup.add_argument("--keep-days", type=_whole_days, metavar="N", help="remove those that are older")
     _add_flags(backup, ("data_dir", "redis_url"))
     actions = backup.add_subparsers(dest="action", metavar="ACTION")
     verify = actions.add_parser("verify", help="check a backup against its checksums")
-    verify.add_argument("source", metavar="FROM", help="one backup: a folder that holds a manifest.json")
+    verify.add_argument("source", metavar="FROM", help=ONE_BACKUP)
+    listed = actions.add_parser("list", help="the backups that are there, the oldest first")
+    listed.add_argument("--to", metavar="PLACE", default=argparse.SUPPRESS, help=PLACE)
 
 
 def _add_restore(restore: argparse.ArgumentParser) -> None:
-    restore.add_argument("source", metavar="FROM", help="one backup: a folder that holds a manifest.json")
+    restore.add_argument("source", metavar="FROM", help=ONE_BACKUP)
     _add_flags(restore, ("data_dir", "redis_url"))
 
 
@@ -299,6 +303,8 @@ def _scheduler(settings: Settings) -> int:
 
 def _log_to_stderr(settings: Settings) -> None:
     """Where a container's logs are looked for; under `despacho up` it is the process's own file."""
+    from cli.logs import log_to_stderr
+
     log_to_stderr(settings.log_level, settings.log_format)
 
 

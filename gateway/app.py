@@ -23,9 +23,11 @@ from gateway import (
     operations,
     payloads,
     problem_pages,
+    reports,
     results,
     schedules,
     sessions,
+    task_log,
     tasks,
     webhooks,
 )
@@ -34,6 +36,8 @@ from gateway.metrics import CountedRequests
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
+from gateway.traced import Traced
+from tasks import tracing
 from tasks.settings import Settings
 
 ALLOWED = (
@@ -51,6 +55,7 @@ def create_app(settings: Settings) -> Starlette:
     known = Services.build(settings)
     app = Starlette(
         routes=[
+            *task_log.ROUTES,
             *tasks.ROUTES,
             *payloads.ROUTES,
             *results.ROUTES,
@@ -60,6 +65,7 @@ def create_app(settings: Settings) -> Starlette:
             *dead_letters.ROUTES,
             *webhooks.ROUTES,
             *operations.ROUTES,
+            *reports.ROUTES,
             *schedules.ROUTES,
             *alerts.ROUTES,
             *operations.dashboard_routes(settings),
@@ -71,6 +77,7 @@ def create_app(settings: Settings) -> Starlette:
             *console.ROUTES,
         ],
         middleware=[
+            *([Middleware(Traced)] if tracing.is_on() else []),
             Middleware(CountedRequests, known.requests),
             *([Middleware(AccessLog)] if settings.access_log else []),
             *_middleware(settings),

@@ -145,7 +145,7 @@ async def content(request: Request, identity: Identity) -> Response:
     """The bytes, always as a download: a hostile HTML document must not run on the service's origin."""
     document = await _document(request, identity)
     blobs, place = services(request).blobs, document_place(identity.tenant, document.digest)
-    if not blobs.exists(place):
+    if not await run_in_threadpool(blobs.exists, place):
         raise NotFound("the document's bytes are gone")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
@@ -162,7 +162,7 @@ async def text(request: Request, identity: Identity) -> Response:
     document = await _document(request, identity)
     known, place = services(request), text_place(identity.tenant, document.document_id)
     key = await known.tasks.case_keys.of(identity.tenant, document.case_id)
-    if key is None or not known.blobs.exists(place):
+    if key is None or not await run_in_threadpool(known.blobs.exists, place):
         raise NotFound("the document was not analysed yet, or has no text")
     content = key.open_file(known.blobs.chunks(place), *text_about(identity.tenant, document))
     headers = {"X-Content-Type-Options": "nosniff"}

@@ -205,8 +205,8 @@ UNAVAILABLE = Kind(
     "unavailable",
     503,
     "The store can't be reached just now",
-    "Redis does not answer, or takes no writes: it starts, or its memory is full. What was not confirmed may have "
-    "been done or not.",
+    "Redis does not answer, or takes no writes: it starts, or its memory is full; or the bucket of the documents "
+    "does not answer. What was not confirmed may have been done or not.",
     "Send the request again after the seconds in the Retry-After header, with the same Idempotency-Key: so nothing "
     "is done twice.",
 )

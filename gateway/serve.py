@@ -16,9 +16,10 @@ from gateway.app import create_app
 from gateway.bridge import Bridge
 from gateway.connections import raise_file_limit
 from gateway.protocol import configure
+from tasks import tracing
 from tasks.connection import connect
 from tasks.errors import Unavailable
-from tasks.master_key import check_master_key
+from tasks.installation import check_installation
 from tasks.readiness import announce_ready
 from tasks.settings import Settings
 
@@ -58,10 +59,10 @@ def _say_nothing_of_cut_streams() -> None:
     logging.getLogger("uvicorn.error").addFilter(is_worth_telling)
 
 
-def _check_master_key(settings: Settings) -> None:
+def _check_installation(settings: Settings) -> None:
     """A gateway starts without Redis too; then it is the workers that check."""
     with suppress(Unavailable), connect(settings) as client:
-        check_master_key(client, settings)
+        check_installation(client, settings)
 
 
 def _collect_seldom() -> None:
@@ -74,12 +75,13 @@ def _collect_seldom() -> None:
 
 
 def main(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT. Raises `SettingsError` for a master key that is not this Redis's."""
+    """Serve until SIGTERM or SIGINT. Raises `SettingsError` as `check_installation` does."""
     # Before numpy is loaded, which the first search for similar cases does: its threads would only be in the way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _say_nothing_of_cut_streams()
     raise_file_limit()
-    _check_master_key(settings)
+    _check_installation(settings)
+    tracing.switch_on("gateway", settings.traces)
     app = create_app(settings)
     _collect_seldom()
     config = configure(
@@ -92,4 +94,5 @@ def main(settings: Settings) -> int:
     )
     server = Server(config, app.state.services.bridge)
     server.run()
+    tracing.switch_off()
     return 0 if server.started else 1

@@ -10,11 +10,12 @@ from starlette.requests import HTTPConnection
 from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
+from gateway.record_reads import RecordReads
 from gateway.shared_reads import SharedReads
 from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
 from tasks.audit_book import AuditBook
-from tasks.blobs import FolderBlobs
+from tasks.blobs import Blobs, blobs_of
 from tasks.breakers import Breakers
 from tasks.bulk_moves import BulkMoves
 from tasks.cases import CaseStore
@@ -23,6 +24,7 @@ from tasks.cursors import Cursors
 from tasks.dead_letters import DeadLetters
 from tasks.erasure import Erasure
 from tasks.gradual_replays import ReplayDesk
+from tasks.lines import LineReads
 from tasks.payload_reads import PayloadReads
 from tasks.rate_counts import RateCounts
 from tasks.reader import Reader
@@ -49,16 +51,18 @@ class Services:
     schedules: Schedules
     breakers: Breakers
     alerts: AlertBoard
-    blobs: FolderBlobs
+    blobs: Blobs
     cursors: Cursors
     bridge: Bridge
     reads: SharedReads
+    records: RecordReads
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
     replays: ReplayDesk
     bulk_moves: BulkMoves
     payloads: PayloadReads
+    lines: LineReads
 
     @property
     def reader(self) -> Reader:
@@ -76,7 +80,7 @@ class Services:
     def build(cls, settings: Settings) -> Services:
         client = connect_async(settings)
         identities = Identities(client, settings)
-        tasks, blobs = TaskService(client, settings), FolderBlobs(settings.data_dir / "blobs")
+        tasks, blobs = TaskService(client, settings), blobs_of(settings)
         similar = SimilarCases(client, settings, case_keys=tasks.case_keys)
 
         def forget_case(tenant: str, case_id: str) -> None:
@@ -98,12 +102,14 @@ class Services:
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
             reads=SharedReads(READS_AT_ONCE),
+            records=RecordReads(tasks.reader),
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),
             replays=ReplayDesk(tasks, settings),
             bulk_moves=BulkMoves(tasks),
             payloads=PayloadReads(client, settings, tasks.case_keys),
+            lines=LineReads(client, settings, tasks.case_keys),
         )
 
     async def close(self) -> None:

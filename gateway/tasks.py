@@ -36,6 +36,7 @@ from gateway.requests import (
     task_of,
 )
 from gateway.services import Services, services
+from tasks import tracing
 from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import EMBEDDINGS_FILE, result_place
 from tasks.catalog import BATCH, TaskSpec
@@ -129,6 +130,14 @@ async def _submit(
     Whether an Idempotency-Key is known, and its tasks, are looked up and stored in one script: of requests that race
     one is the first, and no other ever sees it half stored.
     """
+    with tracing.span("submit", "producer", messaging__system="despacho", messaging__operation__type="send") as span:
+        span.set(messaging__batch__message_count=len(orders))
+        return await _prepare_and_submit(request, identity, orders, prefix)
+
+
+async def _prepare_and_submit(
+    request: Request, identity: Identity, orders: Sequence[Order], prefix: str
+) -> tuple[Submitted, list[NewTask]]:
     known, asks = services(request).tasks, by(request, identity)
     key = await idempotency(request, identity.tenant)
     try:
@@ -251,17 +260,9 @@ async def read_large(known: Services, task: Task, place: str) -> bytes:
 async def embeddings(request: Request, identity: Identity) -> Response:
     task = await task_of(request, identity)
     known, place = services(request), result_place(task.tenant, task.task_id, EMBEDDINGS_FILE)
-    if not known.blobs.exists(place):
+    if not await run_in_threadpool(known.blobs.exists, place):
         raise NotFound("the task has no such result, or not yet")
     return StreamingResponse(await known.reader.open_blob(task, known.blobs, place), media_type="application/json")
-
-
-@needs("tasks:read")
-async def log(request: Request, identity: Identity) -> Response:
-    task = await task_of(request, identity)
-    entries = [event.as_log_entry() for event in task.events() if event.event != "progress"]
-    entries += await services(request).tasks.webhooks.log_of(task.task_id)
-    return Json({"events": sorted(entries, key=lambda entry: int(entry["id"]))})
 
 
 @needs("tasks:read")
@@ -326,7 +327,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
         by=by(request, identity),
     )
     task = await task_of(request, identity)
-    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **_replayed(moved)}
+    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **replayed(moved)}
     if moved.verdict == "cancelled":
         return Json(shown(task, identity), 200, headers)
     return Json(shown(task, identity), 202, headers | SOON)
@@ -342,7 +343,7 @@ async def retry(request: Request, identity: Identity) -> Response:
         idempotency=idempotency_of_move(request, identity.tenant, Move.REQUEUE),
         by=by(request, identity),
     )
-    return _accepted(task_id, "", State.QUEUED, 202, SOON | _replayed(moved))
+    return _accepted(task_id, "", State.QUEUED, 202, SOON | replayed(moved))
 
 
 @needs("tasks:write")
@@ -383,7 +384,8 @@ async def _record(request: Request, identity: Identity) -> Response:
     return Json(shown(task, identity), 200, {"ETag": entity_tag(task, bare=not identity.sees_payload)})
 
 
-def _replayed(moved: Moved) -> dict[str, str]:
+def replayed(moved: Moved) -> dict[str, str]:
+    """What an answer says that was given before."""
     return {"Idempotent-Replayed": "true"} if moved.replayed else {}
 
 
@@ -427,7 +429,6 @@ ROUTES = [
     Route("/api/tasks/retry/{task_id}", retry, methods=["POST"]),
     Route("/api/tasks/{task_id}/result", result, methods=["GET"]),
     Route("/api/tasks/{task_id}/embeddings", embeddings, methods=["GET"]),
-    Route("/api/tasks/{task_id}/log", log, methods=["GET"]),
     Route("/api/tasks/{task_id}/pause", pause, methods=["POST"]),
     Route("/api/tasks/{task_id}/resume", resume, methods=["POST"]),
     Route("/api/tasks/{task_id}/explain", explain, methods=["GET"]),

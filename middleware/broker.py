@@ -36,7 +36,7 @@ from middleware.shielded import connect_shielded
 from middleware.slowest import Slowest
 from middleware.status import Status
 from middleware.time_limit import TimeLimit
-from tasks.blobs import FolderBlobs, results_folder
+from tasks.blobs import blobs_of, results_folder
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms
 from tasks.errors import IllegalMove, NotFound, Unavailable
@@ -324,7 +324,7 @@ class LaneConsumer(Consumer):
         with suppress(Unavailable):
             if not self._ledger.is_known(delivery.hold.task_id):
                 folder = results_folder(delivery.run.tenant, delivery.hold.task_id)
-                FolderBlobs(self._broker.settings.data_dir / "blobs").delete_folder(folder)
+                blobs_of(self._broker.settings).delete_folder(folder)
 
     def nack(self, message: MessageProxy) -> None:
         """The same; what failed without a verdict has no actor here."""
@@ -339,7 +339,7 @@ class LaneConsumer(Consumer):
         try:
             with self._call():
                 appetite = self._appetite(1) if delivery.fetches_next else None
-                ended = delivery.outcome.write(self._ledger, delivery.hold, appetite)
+                ended = self._write(delivery, appetite)
                 delivery.following = self._taken(ended.started)
             return ended
         except Unavailable as error:
@@ -351,9 +351,15 @@ class LaneConsumer(Consumer):
         while True:
             sleep(AWAY_S)
             try:
-                return delivery.outcome.write(self._ledger, delivery.hold, None)
+                return self._write(delivery, None)
             except Unavailable as error:
                 log.warning("the end of task %s waits for Redis (%s)", delivery.message_id, error)
+
+    def _write(self, delivery: Delivery, appetite: Appetite | None) -> Ended:
+        # A server may have no room for lines and take the end all the same.
+        with suppress(Unavailable):
+            delivery.run.lines.send()
+        return delivery.outcome.write(self._ledger, delivery.hold, appetite)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Hand back what was fetched and not begun; called when the worker stops."""

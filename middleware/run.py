@@ -16,6 +16,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage, Interrupt
 
 from middleware.interrupts import Interrupts
+from middleware.run_lines import RunLines
 from middleware.slowest import Slowest
 from tasks.clock import now_ms
 from tasks.context import Context
@@ -141,10 +142,14 @@ class Run:
     place: str = ""
     tally: str = ""
     awaits: AwaitsChildren | None = None
+    lines: RunLines = field(init=False)
     slowest: Slowest = field(default_factory=Slowest)
     _budget: float = field(default=BURST, init=False)
     _told: float = field(default_factory=monotonic, init=False)
     _begun: float = field(default_factory=monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = RunLines(self.started.hold, self.started.seal, self.ledger, self.interrupts)
 
     @property
     def hold(self) -> Hold:
@@ -197,6 +202,7 @@ class Run:
         if not self._may_tell():
             return
         try:
+            self.lines.send()
             answer = self.ledger.progress(self.hold, min(max(percent, 0.0), 100.0), message[:500])
         except Unavailable:
             return

@@ -21,6 +21,8 @@ from middleware.listener import Listener
 from middleware.proof import Proof
 from middleware.pulse import Pulse
 from middleware.run import Delivery, ShuttingDown
+from middleware.run_lines import LineSender
+from middleware.run_spans import span_of
 from tasks.context import about
 from tasks.errors import Unavailable
 
@@ -55,7 +57,7 @@ class _SteadyThread(WorkerThread):
 
     def process_message(self, message: MessageProxy) -> None:
         assert isinstance(message, Delivery)
-        with about(message.run.context()):
+        with about(message.run.context()), span_of(message):
             self._process(message)
 
     def _process(self, message: Delivery) -> None:
@@ -74,6 +76,7 @@ class LaneWorker(Worker):
         super().__init__(broker, worker_threads=threads, worker_timeout=IDLE_MS)
         self.consumers = _OneConsumer()
         self.pulse = Pulse(broker.worker, broker.ledger, broker.interrupts, broker.settings, self._describe)
+        self.line_sender = LineSender(lambda: [delivery.run.lines for delivery in list(broker.held.values())])
         self.listener = Listener(
             broker.settings, broker.interrupts, broker.ring, self.pulse.look_soon, self.pulse.chain_soon
         )
@@ -93,6 +96,7 @@ class LaneWorker(Worker):
         # Listed before it takes anything: what an unlisted worker holds, nobody would take back.
         self.pulse.beat()
         self.pulse.start()
+        self.line_sender.start()
         self.listener.start()
         super().start()
 
@@ -173,6 +177,7 @@ class LaneWorker(Worker):
 
     def _leave(self) -> None:
         self.pulse.stop()
+        self.line_sender.stop()
         self.listener.stop()
         _try(partial(self.broker.ledger.retire, self.broker.worker))
 

@@ -28,7 +28,7 @@ from typing import cast
 import redis
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.blobs import FolderBlobs, analysis_place, text_place
+from tasks.blobs import Blobs, analysis_place, text_place
 from tasks.cases import CaseFile, Document, text_about
 from tasks.clock import now_ms
 from tasks.keys import Keys
@@ -67,7 +67,7 @@ class _Kept(BaseModel):
 class Analyses:
     """Finds and keeps analyses, for actors. With a `result_cache_s` of 0 it finds and keeps none."""
 
-    def __init__(self, client: redis.Redis, settings: Settings, cases: CaseFile, blobs: FolderBlobs) -> None:
+    def __init__(self, client: redis.Redis, settings: Settings, cases: CaseFile, blobs: Blobs) -> None:
         self._client = client
         self._keys = Keys(settings.namespace)
         self._cases = cases

@@ -24,16 +24,18 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, cast
 
 import redis
 
 from tasks.archive import ArchiveWriter, BackupFailed, Manifest, finished, remove, remove_unfinished
 from tasks.audit_chain import extend
-from tasks.blobs import FolderBlobs
+from tasks.backup_lease import BackupLease, is_at_work
+from tasks.backup_stores import BackupStore
+from tasks.blobs import BLOB_FOLDERS, Blobs, blobs_of
 from tasks.clock import now_ms, rfc3339
 from tasks.erasure_ledger import ErasureLedger
 from tasks.errors import DespachoError
@@ -43,12 +45,8 @@ from tasks.redis_faults import redis_faults
 from tasks.scripts import Caller
 from tasks.settings import Settings
 
-FOLDER = "backups"
-"""Below the data directory, where nothing else is set."""
 KEYS_A_STEP = 200
 FINAL = (b"succeeded", b"failed", b"cancelled")
-BLOBS = "blobs"
-BLOB_FOLDERS = ("documents", "texts", "results")
 DAY_MS = 86_400_000
 
 MADE_ANEW: Final = frozenset(
@@ -58,10 +56,10 @@ MADE_ANEW: Final = frozenset(
 """What a restore makes from the records."""
 OF_THE_MOMENT: Final = frozenset(
     {"acks", "heartbeats", "worker", "chores", "session", "ticket", "rate", "blob_guard", "audit_pending"}
-    | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at"}
+    | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at", "schedulers"}
     | {"replay", "replay_waiting", "replay_going", "replay_groups", "replays"}
     | {"limited", "parked", "parked_of_case", "slots", "slots_of_case", "next_slot"}
-    | {"last_backup", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}
+    | {"last_backup", "backup_at_work", "restoring", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}
 )
 """What means nothing after a restore, or is worked out again; whoever was logged in to the console logs in again."""
 READ_BY_NAME: Final = frozenset({"seq", "audit", "audit_head", "audit_state"})
@@ -110,35 +108,32 @@ KINDS: Final = _kinds()
 """By the first word of a key's name. A kind that is listed nowhere above is copied."""
 
 
-def store_of(settings: Settings, given: str | None = None) -> Path:
-    """The folder of the backups: as given, or as set, or one in the data directory. Raises `BackupFailed`."""
-    wanted = given or settings.backup_to
-    if wanted is None:
-        return settings.data_dir.expanduser().absolute() / FOLDER
-    if "://" in wanted:
-        raise BackupFailed(f"{wanted} is no folder. Name a folder; mount a bucket as one.")
-    return Path(wanted).expanduser().absolute()
-
-
 def back_up(
-    client: redis.Redis, settings: Settings, store: Path, keep_days: int, report: Report = lambda _: None
-) -> tuple[Path, Manifest]:
-    """Write a backup into a folder of backups, and remove those that are older than they are kept; how it went is
-    told by `last_backup`. `report` hears now and then how many entries are written.
+    client: redis.Redis, settings: Settings, store: BackupStore, keep_days: int, report: Report = lambda _: None
+) -> tuple[str, Manifest]:
+    """Write a backup into a store, and remove those that are older than they are kept; returns its name. How it went
+    is told by `last_backup`. `report` hears now and then how many entries are written.
 
-    Raises `BackupFailed` and `Unavailable`; then nothing is left of it, and no older one is removed."""
+    Raises `BackupFailed` and `Unavailable`, also where it is the bucket that fails; then nothing is left of it, and
+    no older one is removed."""
     try:
-        folder, manifest = _Backup(client, settings, store, report).write()
+        remove_unfinished(store, settings.namespace, _at_work(client, settings), DAY_MS / 1_000)
+        name, manifest = _Backup(client, settings, store, report).write()
         prune(store, settings.namespace, manifest.began_ms - keep_days * DAY_MS)
     except DespachoError as error:
         _tell(client, settings, ok=False, error=str(error))
         raise
     except (OSError, ValueError) as error:
-        problem = f"the backup in {store} failed ({getattr(error, 'strerror', None) or type(error).__name__})."
+        why = getattr(error, "strerror", None) or type(error).__name__
+        problem = f"the backup in {store.place('')} failed ({why})."
         _tell(client, settings, ok=False, error=problem)
         raise BackupFailed(problem) from error
     _tell(client, settings, ok=True, error=None)
-    return folder, manifest
+    return name, manifest
+
+
+def _at_work(client: redis.Redis, settings: Settings) -> Callable[[str], bool]:
+    return partial(is_at_work, client, Keys(settings.namespace))
 
 
 def _tell(client: redis.Redis, settings: Settings, *, ok: bool, error: str | None) -> None:
@@ -155,22 +150,21 @@ def last_backup(client: redis.Redis, settings: Settings) -> dict[str, Any] | Non
     return None if told is None else dict(json.loads(told))
 
 
-def prune(store: Path, namespace: str, before_ms: int) -> list[Path]:
-    """Remove the backups of an installation that began before that, but never the newest, and what was left of those
-    that were cut off. Returns what was removed."""
-    remove_unfinished(store, older_than_s=DAY_MS / 1_000)
-    ours = {path: Manifest.read(path) for path in finished(store)}
-    known = [(path, manifest) for path, manifest in ours.items() if manifest.namespace == namespace]
-    old = [path for path, manifest in known[:-1] if manifest.began_ms < before_ms]
-    remove(old)
-    left = [manifest.began_ms for path, manifest in ours.items() if path not in old]
+def prune(store: BackupStore, namespace: str, before_ms: int) -> list[str]:
+    """Remove the backups of an installation that began before that, but never the newest; returns those."""
+    ours = {name: Manifest.read(store, name) for name in finished(store)}
+    known = [(name, manifest) for name, manifest in ours.items() if manifest.namespace == namespace]
+    old = [name for name, manifest in known[:-1] if manifest.began_ms < before_ms]
+    for name in old:
+        remove(store, name)
+    left = [manifest.began_ms for name, manifest in ours.items() if name not in old]
     if left:
         ErasureLedger(store).forget_before(min(left))
     return old
 
 
 class _Backup:
-    def __init__(self, client: redis.Redis, settings: Settings, store: Path, report: Report) -> None:
+    def __init__(self, client: redis.Redis, settings: Settings, store: BackupStore, report: Report) -> None:
         self._client = client
         self._settings = settings
         self._keys = Keys(settings.namespace)
@@ -182,8 +176,13 @@ class _Backup:
         self._deliveries: set[str] = set()
         self._erased: dict[tuple[str, str], int] = {}
 
-    def write(self) -> tuple[Path, Manifest]:
-        with ArchiveWriter(self._store, self._name()) as archive, redis_faults():
+    def write(self) -> tuple[str, Manifest]:
+        name = self._name()
+        with (
+            BackupLease(self._client, self._keys, name),
+            ArchiveWriter(self._store, name) as archive,
+            redis_faults(),
+        ):
             self._archive = archive
             self._drain_trails()
             self._copy_all(is_last=False)
@@ -193,13 +192,14 @@ class _Backup:
             self._copy_trails()
             self._copy_files()
             self._note_erasures()
-            return archive.finish(
+            manifest = archive.finish(
                 version=_version(),
                 namespace=self._settings.namespace,
                 began_ms=self._began_ms,
                 ended_ms=now_ms(),
                 master_key_id=self._master_key_id(),
             )
+        return name, manifest
 
     def _name(self) -> str:
         moment = dt.datetime.fromtimestamp(self._began_ms / 1_000, dt.UTC)
@@ -296,13 +296,13 @@ class _Backup:
     # --------------------------------------------------------------------------------------------- files
 
     def _copy_files(self) -> None:
-        blobs = FolderBlobs(self._settings.data_dir.expanduser() / BLOBS)
+        blobs = blobs_of(self._settings)
         for folder in BLOB_FOLDERS:
-            for place in blobs.some_old(folder, 0.0, most=2**62):
+            for place in blobs.all(folder):
                 with suppress(FileNotFoundError):
                     self._copy_file(blobs, place)
 
-    def _copy_file(self, blobs: FolderBlobs, place: str) -> None:
+    def _copy_file(self, blobs: Blobs, place: str) -> None:
         """A file is written under another name first, so whoever opens one has it whole, also if it is deleted."""
         is_first = True
         for chunk in blobs.chunks(place):

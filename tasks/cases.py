@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 from redis.exceptions import LockError
 
-from tasks.blobs import FolderBlobs, document_place
+from tasks.blobs import Blobs, document_place
 from tasks.case_keys import AsyncCaseKeys, CaseKeys, Keyring, Whose, key_ttl_s
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
@@ -244,7 +244,7 @@ class CaseFile:
         self.keys.ask(ring.unknown(_sealed_of_document(tenant, raw)))
         return parse_document(tenant, document_id, raw, ring)
 
-    def delete_unneeded(self, place: str, blobs: FolderBlobs) -> None:
+    def delete_unneeded(self, place: str, blobs: Blobs) -> None:
         """Delete a blob of documents or texts where no document is left that it belongs to."""
         kind, tenant, *_, name = place.split("/")
         if kind == "texts":
@@ -253,7 +253,7 @@ class CaseFile:
         elif not self._exists("blob_users", tenant=tenant, digest=name):
             self._delete_unguarded_bytes(place, tenant, name, blobs)
 
-    def _delete_unguarded_bytes(self, place: str, tenant: str, digest: str, blobs: FolderBlobs) -> None:
+    def _delete_unguarded_bytes(self, place: str, tenant: str, digest: str, blobs: Blobs) -> None:
         """Unless somebody uploads the same bytes just now."""
         guard = self._client.lock(
             self._keys.of("blob_guard", tenant=tenant, digest=digest), timeout=GUARD_S, blocking=False
@@ -429,7 +429,7 @@ class CaseStore:
         return sorted(member.decode() for member in members)
 
     async def remove_document(
-        self, tenant: str, case_id: str, document_id: str, blobs: FolderBlobs, audit_line: str = ""
+        self, tenant: str, case_id: str, document_id: str, blobs: Blobs, audit_line: str = ""
     ) -> None:
         """Forget a document, and its bytes where no other document has the same; needs no key.
 

@@ -7,10 +7,11 @@ a thread that was not given the context says nothing of it. It holds ids, never 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from logging import LogRecord
 
 from tasks import tracing
 
@@ -27,6 +28,8 @@ class Context:
     task_id: str = ""
     task_name: str = ""
     run: int = 0
+    keeps: Callable[[LogRecord], None] | None = field(default=None, repr=False, compare=False)
+    """Who keeps the lines that are logged in it; nobody, outside of an actor."""
 
     def as_fields(self) -> dict[str, str | int]:
         """What is known, by the names that logs give it."""

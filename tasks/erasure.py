@@ -14,16 +14,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.archive import BackupFailed
 from tasks.audit import LOCAL, By
-from tasks.backup import store_of
-from tasks.blobs import FolderBlobs, read_places, results_folder
+from tasks.backup_stores import store_of
+from tasks.blobs import Blobs, read_places, results_folder
 from tasks.case_keys import Keyring, key_ttl_s
 from tasks.cases import CaseStore
 from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
 from tasks.erasure_ledger import ErasureLedger
-from tasks.errors import InvalidInput, NotFound, OnHold, Unavailable
+from tasks.errors import DespachoError, InvalidInput, NotFound, OnHold, Unavailable
 from tasks.keys import Keys
 from tasks.redis_faults import redis_faults
 from tasks.sealing import SealBroken, Vault
@@ -57,7 +56,7 @@ class Erasure:
     """Erases and holds cases. Every method raises `Unavailable` when Redis is away, and may then be called again."""
 
     def __init__(
-        self, client: AsyncRedis, settings: Settings, call: Call, cases: CaseStore, ring: Keyring, blobs: FolderBlobs
+        self, client: AsyncRedis, settings: Settings, call: Call, cases: CaseStore, ring: Keyring, blobs: Blobs
     ) -> None:
         self._client = client
         self._settings = settings
@@ -148,7 +147,7 @@ class Erasure:
             return
         try:
             ErasureLedger(store_of(self._settings)).note(tenant, case_id, now_ms())
-        except (OSError, BackupFailed) as error:
+        except (OSError, DespachoError) as error:
             log.warning("the backups could not be told of an erasure (%s)", type(error).__name__)
 
     # -------------------------------------------------------------------------------------------- holding

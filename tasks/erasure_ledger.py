@@ -2,7 +2,7 @@
 
 A backup holds the wrapped keys of cases, so what was erased after it could be read again. Backups are copied to tapes
 and buckets where nobody can rewrite them on every erasure; so each erasure leaves a note beside the backups instead,
-by the erasure itself where `DESPACHO_BACKUP_TO` names the folder, and again by every backup from the receipts in
+by the erasure itself where `DESPACHO_BACKUP_TO` names the place, and again by every backup from the receipts in
 Redis. A restore reads the notes beside the backup that it was given. Only a backup that is carried off alone, without
 them, still has the key; how long backups are kept bounds that.
 
@@ -13,46 +13,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 from tasks.archive import ERASURES
+from tasks.backup_stores import BackupStore
 
 Whose = tuple[str, str]
 
 
 class ErasureLedger:
-    """The notes in a folder of backups. Every method raises `OSError` where the folder can't be reached."""
+    """The notes in a store of backups. Every method raises `OSError` or `BucketFailed` where it can't be reached."""
 
-    def __init__(self, store: Path) -> None:
-        self._folder = store / ERASURES
+    def __init__(self, store: BackupStore) -> None:
+        self._store = store
 
     def note(self, tenant: str, case_id: str, at_ms: int) -> None:
         """Note an erasure; the latest one of a case counts."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = hashlib.sha256(f"{tenant}\n{case_id}".encode()).hexdigest() + ".json"
-        text = json.dumps({"tenant": tenant, "case_id": case_id, "erased_at_ms": at_ms})
-        with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix=".", delete=False) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, self._folder / name)
+        told = {"tenant": tenant, "case_id": case_id, "erased_at_ms": at_ms}
+        self._store.put(f"{ERASURES}/{name}", json.dumps(told).encode())
 
     def since(self, at_ms: int) -> set[Whose]:
         """The cases that were erased at this time or later. Raises `ValueError` for a note that is damaged."""
-        return {whose for whose, erased_ms in self._all().items() if erased_ms >= at_ms}
+        return {(told["tenant"], told["case_id"]) for _, told in self._all() if int(told["erased_at_ms"]) >= at_ms}
 
     def forget_before(self, at_ms: int) -> None:
         """Drop the notes that concern no backup that is still there."""
-        for path in self._paths():
-            told = json.loads(path.read_text())
+        for place, told in self._all():
             if told["erased_at_ms"] < at_ms:
-                path.unlink(missing_ok=True)
+                self._store.delete(place)
 
-    def _all(self) -> dict[Whose, int]:
-        notes = (json.loads(path.read_text()) for path in self._paths())
-        return {(told["tenant"], told["case_id"]): int(told["erased_at_ms"]) for told in notes}
-
-    def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+    def _all(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name in sorted(self._store.names(ERASURES)):
+            if name.endswith(".json"):
+                with self._store.open(f"{ERASURES}/{name}") as file:
+                    yield f"{ERASURES}/{name}", json.loads(file.read())

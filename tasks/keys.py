@@ -132,7 +132,8 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
-    Key("schedule", "schedule:{schedule}", "hash", "schedules", "six fields; one per schedule of the table"),
+    Key("schedule", "schedule:{schedule}", "hash", "schedules", "seven fields; one per schedule of the table"),
+    Key("schedulers", "schedulers", "zset", "scheduler_beats", "TTL: an hour; 1,000 members, silent ones leave"),
     # Circuit breakers of what is asked over the network.
     Key("breaker", "breaker:{dependency}", "hash", "breakers", "TTL: 7 days from its last failure"),
     Key("breakers", "breakers", "zset", "breakers", "1,000 members, those whose last failure is oldest leave"),
@@ -152,6 +153,8 @@ KEYS: tuple[Key, ...] = (
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
     Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
+    Key("backup_at_work", "backup_at_work:{backup}", "string", "backup", "TTL: a minute from its writer's last word"),
+    Key("restoring", "restoring", "hash", "restore", "three fields, until the restore is over"),
 )
 
 CHANNELS: tuple[Key, ...] = (

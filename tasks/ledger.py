@@ -295,9 +295,9 @@ class Ledger:
                 return submitted
         raise Unavailable(KEYS_CHANGE)
 
-    def advance_schedule(self, name: str, spec: str, slot_ms: int, task_id: str, missed: int) -> bool:
+    def advance_schedule(self, name: str, *seen: str | int) -> bool:
         """Say that a schedule's slots up to one have been seen to; false where another scheduler said so first."""
-        return bool(self._call("advance_schedule", name, spec, slot_ms, task_id, missed))
+        return bool(self._call("advance_schedule", name, *seen))
 
     # ------------------------------------------------------------------------------------------- a run
 
@@ -359,6 +359,11 @@ class Ledger:
         """Tell how far the run has come; the answer is `go_on`, `cancel` or `lost`."""
         arguments = (hold.task_id, hold.run, hold.worker, f"{percent:g}", message, allowed_from(Move.PROGRESS))
         return str(self._call("progress", *arguments).decode())
+
+    def keep_lines(self, hold: Hold, number: int, stands_for: int, lines: bytes) -> None:
+        """Keep lines that the run has logged; see tasks/lines.py."""
+        held = (hold.task_id, hold.run, hold.worker, allowed_from(Move.PROGRESS))
+        self._call("keep_lines", *held, number, stands_for, lines)
 
     def ask_breaker(self, name: str, token: str, lease_ms: int) -> tuple[str, int]:
         """What the breaker of a dependency says, and for how many ms; see tasks/breakers.py."""

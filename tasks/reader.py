@@ -6,6 +6,7 @@ records, within a bound, so that no question costs more than a page.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any, Protocol, Self
 
 from pydantic_core import from_json
 
-from tasks.blobs import FolderBlobs
+from tasks.blobs import Blobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.catalog import CATALOG, Catalog
 from tasks.clock import now_ms, rfc3339
@@ -222,13 +223,14 @@ class Reader:
         found = (parse_task(task_id, row) for task_id, row in zip(task_ids, rows, strict=True))
         return await self.opened([task for task in found if task is not None])
 
-    async def open_blob(self, task: Task, blobs: FolderBlobs, place: str) -> Iterator[bytes]:
+    async def open_blob(self, task: Task, blobs: Blobs, place: str) -> Iterator[bytes]:
         """What a task left in the blob store, a piece at a time. Raises `NotFound` where it is not there, or not to
         be read, any more."""
         if task.case_id:
             await self._case_keys.ask([(task.tenant, task.case_id)])
         try:
-            return open_file_of(task, self._case_keys.ring, blobs.chunks(place), place)
+            chunks = blobs.chunks(place)
+            return await asyncio.to_thread(open_file_of, task, self._case_keys.ring, chunks, place)
         except (FileNotFoundError, SealBroken):
             raise NotFound("the result is older than what is kept") from None
 

@@ -5,8 +5,8 @@ written, that the master key is the one that the backup's case keys lie under. K
 what has expired since stays away. Cases that were erased after the backup was made come back without their key, so
 nothing of them can be read, and what is left of them is erased again.
 
-A task whose run the backup cut off is queued again, and its log says `recovered`; a delayed one keeps its time. A
-restore that was cut off leaves an installation that is not empty: empty it, and begin again.
+A task whose run the backup cut off is queued again, and its log says `recovered`; a delayed one keeps its time. What
+a restore leaves that was cut off is marked (`tasks/restoring.py`): nothing serves it, and the next one empties it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import chain, groupby, islice
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import redis
 
 from tasks.archive import BackupFailed, Entry, Manifest, entries, verified
-from tasks.backup import BLOBS, KINDS, OF_THE_MOMENT
-from tasks.blobs import FolderBlobs
+from tasks.backup import KINDS, OF_THE_MOMENT
+from tasks.backup_stores import BackupStore
+from tasks.blobs import blobs_of
 from tasks.clock import now_ms
 from tasks.erasure_ledger import ErasureLedger, Whose
 from tasks.errors import NotFound
 from tasks.keys import Keys
 from tasks.master_key import FILE_NAME, load_vault
 from tasks.redis_faults import redis_faults
+from tasks.restoring import RestoreMark, blobs_are_free
 from tasks.scripts import Caller
 from tasks.settings import PREFIX, Settings
 
@@ -54,14 +55,16 @@ class Restored:
     erased: int
 
 
-def check_empty_folder(settings: Settings) -> None:
-    """Raises `BackupFailed` where the data directory holds files of an installation."""
-    folder = settings.data_dir.expanduser() / BLOBS
-    if any(path.is_file() for path in folder.rglob("*")):
-        raise BackupFailed(
-            f"{folder} holds files, and a restore overwrites nothing. "
-            "Name an empty data directory with --data-dir, or move this one away."
+def check_empty_blobs(settings: Settings) -> None:
+    """Raises `BackupFailed` where the blob store holds files of an installation."""
+    blobs = blobs_of(settings)
+    if not blobs_are_free(blobs):
+        remedy = (
+            f"Set {PREFIX}BLOBS to an empty prefix."
+            if settings.blobs
+            else "Name an empty data directory with --data-dir, or move this one away."
         )
+        raise BackupFailed(f"{blobs.where()} holds files, and a restore overwrites nothing. {remedy}")
 
 
 def check_master_key_of(manifest: Manifest, settings: Settings) -> None:
@@ -82,20 +85,26 @@ def check_master_key_of(manifest: Manifest, settings: Settings) -> None:
         raise BackupFailed(f"the master key that is set is {vault.master.key_id.hex()}. {remedy}")
 
 
-def checked(folder: Path, settings: Settings) -> Manifest:
-    """All that can be checked without a server: the parts, the data directory, the master key. Raises `BackupFailed`
-    and `SettingsError`."""
-    manifest = verified(folder)
-    check_empty_folder(settings)
+def checked(store: BackupStore, name: str, settings: Settings) -> Manifest:
+    """All that can be checked without a server: the parts, the blob store, the master key. Raises `BackupFailed`,
+    `BucketFailed` and `SettingsError`."""
+    manifest = verified(store, name)
+    check_empty_blobs(settings)
     check_master_key_of(manifest, settings)
     return manifest
 
 
-def restore(client: redis.Redis, settings: Settings, folder: Path, manifest: Manifest) -> Restored:
-    """Put a backup that was `checked` into an empty server. Raises `BackupFailed` and `Unavailable`."""
+def restore(client: redis.Redis, settings: Settings, store: BackupStore, name: str, manifest: Manifest) -> Restored:
+    """Put a backup that was `checked` into a server that is empty, or holds half of a restore, which is removed
+    first. Raises `BackupFailed` and `Unavailable`."""
     with redis_faults():
+        mark = RestoreMark(client, Keys(settings.namespace), blobs_of(settings))
+        mark.clear_half()
         _check_empty_server(client, settings)
-        return _Restore(client, settings, folder, manifest).run()
+        mark.begin(store.place(name))
+        restored = _Restore(client, settings, store, name, manifest).run()
+        mark.end()
+        return restored
 
 
 def _check_empty_server(client: redis.Redis, settings: Settings) -> None:
@@ -110,14 +119,17 @@ def _check_empty_server(client: redis.Redis, settings: Settings) -> None:
 
 
 class _Restore:
-    def __init__(self, client: redis.Redis, settings: Settings, folder: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, client: redis.Redis, settings: Settings, store: BackupStore, name: str, manifest: Manifest
+    ) -> None:
         self._client = client
         self._settings = settings
         self._keys = Keys(settings.namespace)
         self._call = Caller(client)
-        self._folder = folder
+        self._store = store
+        self._name = name
         self._manifest = manifest
-        self._blobs = FolderBlobs(settings.data_dir.expanduser() / BLOBS)
+        self._blobs = blobs_of(settings)
         self._now_ms = now_ms()
         self._erased = self._erased_since()
 
@@ -134,17 +146,17 @@ class _Restore:
 
     def _erased_since(self) -> set[Whose]:
         try:
-            return ErasureLedger(self._folder.parent).since(self._manifest.began_ms)
+            return ErasureLedger(self._store).since(self._manifest.began_ms)
         except (OSError, ValueError, KeyError) as error:
             raise BackupFailed(
-                f"the erasures beside {self._folder} can't be read ({type(error).__name__}). Without them a case "
-                "that was erased could come back, so nothing is restored."
+                f"the erasures beside {self._store.place(self._name)} can't be read ({type(error).__name__}). "
+                "Without them a case that was erased could come back, so nothing is restored."
             ) from None
 
     # ------------------------------------------------------------------------------------------- writing
 
     def _write_all(self) -> None:
-        for what, some in groupby(entries(self._folder, self._manifest), key=lambda entry: entry[0]):
+        for what, some in groupby(entries(self._store, self._name, self._manifest), key=lambda entry: entry[0]):
             if what == b"file":
                 self._write_files(some)
             else:

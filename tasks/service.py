@@ -11,7 +11,7 @@ from typing import Any
 from tasks import scripts
 from tasks.audit import LOCAL, By
 from tasks.audit_book import AuditBook
-from tasks.blobs import FolderBlobs
+from tasks.blobs import Blobs
 from tasks.case_keys import AsyncCaseKeys, Keyring
 from tasks.cases import CaseStore
 from tasks.catalog import BATCH, CATALOG, Catalog
@@ -69,7 +69,7 @@ class TaskService:
         self.limits = limits_of(settings, catalog)
         self.outlook = Outlook(self._call, self.reader, self.limits)
 
-    def erasure(self, blobs: FolderBlobs) -> Erasure:
+    def erasure(self, blobs: Blobs) -> Erasure:
         """What erases and holds cases, with the files of theirs in `blobs`."""
         return Erasure(self.client, self.settings, self._call, self.cases, self.ring, blobs)
 
@@ -174,13 +174,17 @@ class TaskService:
             raise InvalidInput.of("kwargs.document_ids", f"there is no document {document_id}") from None
 
     async def submit(
-        self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency(), by: By = LOCAL
+        self,
+        tasks: Sequence[NewTask],
+        idempotency: Idempotency = Idempotency(),
+        by: By = LOCAL,
+        *,
+        has_quota: bool = True,
     ) -> Submitted:
-        """Queue checked tasks, all or none, within the quota of their tenant."""
+        """Queue checked tasks, all or none, within the quota of their tenant, where they count for it."""
         settings, line = self.settings, by.line("task.submit")
-        submission = Submission(
-            tasks, self.ring, settings, self.catalog, idempotency, quota=settings.tenant_quota, audit_line=line
-        )
+        quota = settings.tenant_quota if has_quota else None
+        submission = Submission(tasks, self.ring, settings, self.catalog, idempotency, quota=quota, audit_line=line)
         for _ in range(SENT_AT_MOST):
             submitted = submission.read(await self._call("submit", *submission.arguments()))
             if submitted is not None:
@@ -265,10 +269,17 @@ class TaskService:
         answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), *condition)
         return parse_move(Move.REQUEUE, answer)
 
-    async def replay_dead_letter(self, task_id: str, *, seen: str = UNCONDITIONAL, by: By = LOCAL) -> Moved:
+    async def replay_dead_letter(
+        self,
+        task_id: str,
+        *,
+        seen: str = UNCONDITIONAL,
+        idempotency: Idempotency = Idempotency(),
+        by: By = LOCAL,
+    ) -> Moved:
         """Run a failed task of any tenant again. Raises `NotFound`; `IllegalMove` for what hasn't failed;
-        `RecordChanged`."""
-        condition = (seen, *Idempotency().arguments(), by.line("dead_letter.replay"))
+        `RecordChanged`; `IdempotencyMismatch`."""
+        condition = (seen, *idempotency.arguments(), by.line("dead_letter.replay"))
         answer = await self._call("requeue", task_id, ANY_TENANT, State.FAILED, *condition)
         return parse_move(Move.REQUEUE, answer)
 

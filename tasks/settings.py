@@ -10,8 +10,9 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as Unparsable
 
@@ -27,6 +28,9 @@ ADDRESS = r"^https?://[^\s@?#]+$"
 
 MAILBOX = r"^[!-;=?A-~]+@[A-Za-z0-9._-]+$"
 """A bare address in ASCII: no name, no brackets, nothing that could begin another header."""
+
+BUCKET = r"^s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}))?/?$"
+"""The bucket of an S3-compatible store, and what the names of the objects in it begin with."""
 
 NOT_OPTIONS = frozenset({"model", "messages", "stream", "n", "tools"})
 """Of a question to a language model: what it is about, and what would change the form of the answer."""
@@ -87,6 +91,14 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How a line is written: `text`, or one JSON object a line."
     )
+    task_log_level: Literal["debug", "info", "warning", "error", "off"] = Field(
+        default="info",
+        description="Which lines of an actor are kept in its task's log, and all that are more severe; `off`: none.",
+    )
+    traces: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Send traces by OpenTelemetry, an extra; `auto`: where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.",
+    )
     access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
         default=7 * 86_400, ge=60, description="How long a task is kept after it ended (7 days)."
@@ -110,7 +122,7 @@ class Settings(BaseSettings):
     backup_to: str | None = Field(
         default=None,
         min_length=1,
-        description="The folder of the backups; one is written every night where it is set.",
+        description="The folder of the backups, or `s3://bucket/prefix`; one is written every night where it is set.",
     )
     replay_step_s: float = Field(
         default=1_800.0,
@@ -119,6 +131,24 @@ class Settings(BaseSettings):
         description="How long a step of a gradual replay may take until it is stopped.",
     )
     backup_keep_days: int = Field(default=14, ge=1, le=3_650, description="How many days a backup is kept.")
+    blobs: str | None = Field(
+        default=None,
+        description="Where documents and large results are, as `s3://bucket/prefix`; unset, in the data directory.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="The S3-compatible store of the buckets, such as `https://s3.example`; unset, Amazon's.",
+    )
+    s3_region: str | None = Field(
+        default=None, pattern=r"^[a-z0-9-]{1,40}$", description="Its region; unset, that of `AWS_REGION`."
+    )
+    s3_access_key_id: SecretStr | None = Field(
+        default=None, description="The key for it; unset, from `AWS_*`, the machine's role and the like; never shown."
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        default=None, description="The secret that belongs to that key; never shown."
+    )
     heartbeat_timeout_s: float = Field(
         default=10.0, ge=1, le=600, description="A worker not heard of for so long is taken for dead."
     )
@@ -203,6 +233,18 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
+    )
+    report_language: Literal["pt", "en"] = Field(
+        default="pt", description="The language of reports that are sent, and shown to who wishes for no other."
+    )
+    report_delivery: tuple[Literal["daily", "weekly"], ...] = Field(
+        default=("daily", "weekly"),
+        description="The scheduled reports that are sent, by the ways of notices, as JSON; `[]`: none.",
+    )
+    report_to: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description='The addresses that reports go to, as JSON: `["partners@app.example"]`; unset, those of notices.',
     )
     schedules: dict[str, str] = Field(
         default={},
@@ -310,13 +352,29 @@ class Settings(BaseSettings):
         description="Memory that a gateway may fill with vectors of tenants who asked for similar cases (256 MiB).",
     )
 
-    @field_validator("llm_key", "embeddings_key")
+    @field_validator("llm_key", "embeddings_key", "s3_access_key_id", "s3_secret_access_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         secret = key.get_secret_value() if key else ""
         if not secret.isascii() or not secret.isprintable():
             raise ValueError("a key is printable ASCII on one line")
         return key
+
+    @field_validator("backup_to", "blobs")
+    @classmethod
+    def _is_a_bucket(cls, address: str | None, info: ValidationInfo) -> str | None:
+        is_folder = info.field_name == "backup_to" and address is not None and "://" not in address
+        if address is not None and not is_folder and re.fullmatch(BUCKET, address) is None:
+            raise ValueError("a bucket is named as s3://bucket/prefix, in lower case")
+        return address
+
+    @model_validator(mode="after")
+    def _bucket_keys_are_whole(self) -> Self:
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError(
+                f"{PREFIX}S3_ACCESS_KEY_ID and {PREFIX}S3_SECRET_ACCESS_KEY belong together. Set or unset both."
+            )
+        return self
 
     @field_validator("webhook_allowed_hosts")
     @classmethod
@@ -333,7 +391,7 @@ class Settings(BaseSettings):
                 raise ValueError(wrong.errors[0].message) from None
         return url
 
-    @field_validator("smtp_to")
+    @field_validator("smtp_to", "report_to")
     @classmethod
     def _are_mailboxes(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         for address in addresses:
@@ -379,6 +437,15 @@ class Settings(BaseSettings):
         for name in limits.keys() - CATALOG.specs.keys():
             raise ValueError(f"there is no task {name!r}; there are: {', '.join(CATALOG.specs)}")
         return limits
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {name!r}; a zone is named as America/Sao_Paulo") from None
+        return name
 
     @field_validator("schedules")
     @classmethod

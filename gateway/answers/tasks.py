@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -172,10 +172,23 @@ class LogEntry(Answer):
     at: Time
 
 
+class LogLine(Answer):
+    """A line that the actor logged, in its own words, with the number of its run."""
+
+    at: Time
+    run: Annotated[int, Field(ge=1)]
+    level: str
+    logger: str
+    message: str
+
+
 class TaskLog(Answer):
-    """What a task went through, oldest first, with what became of its webhook."""
+    """What a task went through, oldest first, with what became of its webhook; and what its actor logged. `lines` is
+    `null` for a token without `tasks:payload`; `lines_lost` counts those there was no room for."""
 
     events: list[LogEntry]
+    lines: list[LogLine] | None
+    lines_lost: Count | None
 
 
 class Reason(Answer):

@@ -235,7 +235,17 @@ LOG = {
     "events": [
         {"id": "7204329472503808", "event": "queued", "at": "2026-11-23T12:00:00.123Z"},
         {"id": "7204329472516096", "event": "running", "at": "2026-11-23T12:00:00.126Z", "attempt": 1},
-    ]
+    ],
+    "lines": [
+        {
+            "at": "2026-11-23T12:00:00.131Z",
+            "run": 1,
+            "level": "info",
+            "logger": "actors.spending",
+            "message": "model m: 812 tokens asked, 210 answered",
+        }
+    ],
+    "lines_lost": 0,
 }
 EXPLANATION = {
     "task_id": TASK,
@@ -427,6 +437,7 @@ SCHEDULE = {
     "last_status": "succeeded",
     "paused": False,
     "missed": 0,
+    "missed_at": None,
     "overdue": False,
 }
 WEBHOOKS: dict[str, Any] = {
@@ -439,7 +450,13 @@ WEBHOOKS: dict[str, Any] = {
 }
 REPORTS = {
     "reports": [
-        {"report_id": TASK, "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")}}
+        {
+            "report_id": TASK,
+            "kind": "daily",
+            "from": "2026-11-22T03:00:00.000Z",
+            "until": "2026-11-23T03:00:00.000Z",
+            "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")},
+        }
     ]
 }
 _TOTALS = {

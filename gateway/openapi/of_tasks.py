@@ -375,6 +375,8 @@ OPERATIONS = (
         operation_id="getTaskLog",
         tag=TAG,
         summary="What a task went through",
+        description="With the lines that its actor logged, of all its runs, for a token with `tasks:payload`: they "
+        "come within a second, and the oldest leave where there are too many.",
         scope="tasks:read",
         parameters=(TASK_ID,),
         answers=(Answer(200, "The events, oldest first.", answers.TaskLog, example=examples.LOG),),

@@ -121,7 +121,7 @@ def test_a_batchs_bar_moves_in_the_list_and_on_its_page(console: Page, api: http
     # its page follows it to its end, and the list has one row for all of it
     row(console, task_id).click()
     expect(console.get_by_role("heading", name="Lote de casos")).to_be_focused()
-    expect(console.get_by_role("progressbar")).to_be_visible()
+    expect(console.locator(".now .phases")).to_be_visible()
     expect(console.locator(".now")).to_contain_text("800 concluídos")
     expect(console.get_by_role("link", name="Abrir os resultados")).to_be_visible()
     console.go_back()
@@ -173,6 +173,21 @@ def test_a_failed_task_tells_its_error(console: Page, api: httpx.Client) -> None
     expect(console.locator(".now")).to_contain_text("Falhou")
     expect(console.locator(".failure")).to_contain_text("TimeLimitExceeded")
     expect(console.get_by_role("button", name="Executar de novo")).to_be_visible()
+
+
+def test_what_an_actor_logged_stands_on_the_tasks_page_as_it_was_said(console: Page, api: httpx.Client) -> None:
+    task_id = submit(api, args=["linhas-1"], kwargs={"user_message": "Bom dia"})
+    said = {"run": 2, "level": "warning", "logger": "actors.x", "message": "<img src=x> a b\n" + "c" * 2_000}
+    lines = [{"at": "2026-11-24T12:00:00.123Z", **said} for _ in range(200)]
+    console.route("**/log", lambda route: route.fulfill(json={"events": [], "lines": lines, "lines_lost": 1_234}))
+
+    console.goto(f"/tasks/{task_id}")
+
+    listed = console.get_by_role("list", name="Linhas do processamento")
+    expect(listed.get_by_role("listitem")).to_have_count(200)
+    expect(listed.get_by_role("listitem").last).to_contain_text("execução 2 · warning<img src=x> a b")
+    expect(console.get_by_text("Outras 1.234 linhas não couberam.")).to_be_visible()
+    assert console.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_the_filter_stands_in_the_address(console: Page, api: httpx.Client) -> None:

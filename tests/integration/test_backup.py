@@ -26,6 +26,7 @@ from tasks import archive
 from tasks.archive import BackupFailed, finished
 from tasks.audit_chain import Trails
 from tasks.backup import MADE_ANEW, OF_THE_MOMENT, READ_BY_NAME, READ_LAST, back_up, last_backup, prune
+from tasks.backup_stores import BackupStore, FolderStore
 from tasks.blobs import FolderBlobs
 from tasks.catalog import CATALOG, Catalog
 from tasks.erasure_ledger import ErasureLedger
@@ -60,8 +61,8 @@ def emptied(client: redis.Redis, settings: Settings, tmp_path: Path) -> Settings
     return settings.model_copy(update={"data_dir": new})
 
 
-def restored(client: redis.Redis, settings: Settings, folder: Path) -> Restored:
-    return restore(client, settings, folder, checked(folder, settings))
+def restored(client: redis.Redis, settings: Settings, store: BackupStore, name: str) -> Restored:
+    return restore(client, settings, store, name, checked(store, name, settings))
 
 
 def ids_of(client: redis.Redis) -> list[str]:
@@ -95,10 +96,11 @@ def test_everything_that_stands_somewhere_comes_back_there(
     before = {task.task_id: task for task in ledger.tasks([t.task_id for t in (queued, delayed, failed, done)])}
     ttl_before = client.pexpiretime(ledger.keys.of("task", id=done.task_id))
 
-    folder, manifest = back_up(client, settings, tmp_path / "store", KEPT_DAYS)
+    store = FolderStore(tmp_path / "store")
+    name, manifest = back_up(client, settings, store, KEPT_DAYS)
     told_of_it = last_backup(client, settings)
     new = emptied(client, settings, tmp_path)
-    came = restored(client, new, folder)
+    came = restored(client, new, store, name)
 
     ledger = ledger_for(client, new)
     assert manifest.counts["task"] >= 5
@@ -131,9 +133,10 @@ def test_what_was_limited_takes_no_slot_after_a_restore(
     assert [started.hold.task_id for started in fetched(ledger)] == [running.task_id]
 
     # When all is restored elsewhere
-    folder, _ = back_up(client, settings, tmp_path / "store", KEPT_DAYS)
+    store = FolderStore(tmp_path / "store")
+    name, _ = back_up(client, settings, store, KEPT_DAYS)
     new = emptied(client, settings, tmp_path)
-    restored(client, new, folder)
+    restored(client, new, store, name)
 
     # Then both wait in their lane, the slot is free, and the other one comes after it
     ledger = Ledger(client, new, limited)
@@ -184,6 +187,7 @@ def test_a_backup_under_traffic_loses_nothing_and_contradicts_itself_nowhere(
     client: redis.Redis, settings: Settings, tmp_path: Path
 ) -> None:
     check_master_key(client, settings)
+    store = FolderStore(tmp_path / "store")
     acknowledged: list[str] = []
     stop = threading.Event()
     with working(settings) as ledger:
@@ -192,14 +196,14 @@ def test_a_backup_under_traffic_loses_nothing_and_contradicts_itself_nowhere(
         wait_until(lambda: len(acknowledged) > 100, "work is under way")
         before = list(acknowledged)
         ended = {task.task_id: task.status for task in ledger.tasks(before) if task.status.final}
-        folder, _ = back_up(client, settings, tmp_path / "store", KEPT_DAYS, lambda _: sleep(0.05))
+        name, _ = back_up(client, settings, store, KEPT_DAYS, lambda _: sleep(0.05))
         later = len(acknowledged) - len(before)
         stop.set()
         submitter.join()
     assert later > 0
 
     new = emptied(client, settings, tmp_path)
-    came = restored(client, new, folder)
+    came = restored(client, new, store, name)
 
     ledger = Ledger(client, new)
     tasks = {task.task_id: task for task in ledger.tasks(ids_of(client))}
@@ -257,18 +261,18 @@ async def service_of(settings: Settings) -> AsyncIterator[TaskService]:
 def test_a_case_that_was_erased_after_the_backup_stays_erased(
     api: Client, client: redis.Redis, settings: Settings, tmp_path: Path
 ) -> None:
-    store = tmp_path / "store"
+    store = FolderStore(tmp_path / "store")
     for case_id in ("kept:1", "erased:1", "erased:2"):
         put(api, case_id)
-    folder, manifest = back_up(client, settings, store, KEPT_DAYS)
+    name, manifest = back_up(client, settings, store, KEPT_DAYS)
     assert api.delete("/api/cases/erased:1").status_code == 200
     # The next backup tells the folder of it; where that is set, the erasure itself does.
     back_up(client, settings, store, KEPT_DAYS)
-    erase(settings.model_copy(update={"backup_to": str(store)}), "acme", "erased:2")
+    erase(settings.model_copy(update={"backup_to": str(tmp_path / "store")}), "acme", "erased:2")
     assert ErasureLedger(store).since(manifest.began_ms) == {("acme", "erased:1"), ("acme", "erased:2")}
 
     new = emptied(client, settings, tmp_path)
-    came = restored(client, new, folder)
+    came = restored(client, new, store, name)
 
     assert came.erased == 2
     assert opened(new, "acme", "kept:1") is not None
@@ -280,7 +284,7 @@ def test_a_case_that_was_erased_after_the_backup_stays_erased(
     assert len(files) == 1
     assert MARKER.encode() not in dumped(client)
     secret = (settings.data_dir / "master.key").read_bytes().strip()
-    for path in store.rglob("*.gz"):
+    for path in (tmp_path / "store").rglob("*.gz"):
         assert secret not in path.read_bytes()
 
 
@@ -288,53 +292,55 @@ def test_nothing_is_restored_where_it_would_do_harm(client: redis.Redis, setting
     ledger = ledger_for(client, settings)
     check_master_key(client, settings)
     ledger.submit([a_task() for _ in range(10)])
-    folder, _ = back_up(client, settings, tmp_path / "store", KEPT_DAYS)
+    store = FolderStore(tmp_path / "store")
+    name, _ = back_up(client, settings, store, KEPT_DAYS)
 
     with pytest.raises(BackupFailed, match="already holds an installation"):
-        restored(client, settings, folder)
+        restored(client, settings, store, name)
     new = emptied(client, settings, tmp_path)
     with pytest.raises(BackupFailed, match="there is no master key"):
-        checked(folder, new.model_copy(update={"data_dir": tmp_path / "nowhere"}))
+        checked(store, name, new.model_copy(update={"data_dir": tmp_path / "nowhere"}))
     assert not (tmp_path / "nowhere").exists()
     other = tmp_path / "other"
     other.mkdir()
     (other / "master.key").write_text(new_master_key())
     with pytest.raises(BackupFailed, match="DESPACHO_MASTER_KEY"):
-        checked(folder, new.model_copy(update={"data_dir": other}))
+        checked(store, name, new.model_copy(update={"data_dir": other}))
     (new.data_dir / "blobs").mkdir()
     (new.data_dir / "blobs" / "x").write_bytes(b"x")
     with pytest.raises(BackupFailed, match="holds files"):
-        checked(folder, new)
+        checked(store, name, new)
     (new.data_dir / "blobs" / "x").unlink()
 
+    folder = tmp_path / "store" / name
     part = next(folder.glob("records-*"))
     whole = part.read_bytes()
     part.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(BackupFailed, match="changed or damaged"):
-        checked(folder, new)
+        checked(store, name, new)
     part.write_bytes(whole)
     manifest = folder / archive.MANIFEST
     told = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**told, "format": 99, "version": "9.0"}))
     with pytest.raises(BackupFailed, match=r"Use Despacho 9\.0 or newer"):
-        checked(folder, new)
+        checked(store, name, new)
     for broken in ("{", "[]", '{"format": 1, "parts": 3}', json.dumps({**told, "counts": {"task": "many"}})):
         manifest.write_text(broken)
         with pytest.raises(BackupFailed, match="can't be read"):
-            checked(folder, new)
+            checked(store, name, new)
     manifest.write_text(json.dumps({**told, "counts": {"task": 11}}))
     with pytest.raises(BackupFailed, match="its manifest says otherwise"):
-        checked(folder, new)
+        checked(store, name, new)
     manifest.unlink()
     with pytest.raises(BackupFailed, match="no finished backup"):
-        checked(folder, new)
+        checked(store, name, new)
     assert not list(client.scan_iter())
 
 
 def test_a_backup_that_fails_leaves_nothing_and_says_so(
     client: redis.Redis, settings: Settings, tmp_path: Path
 ) -> None:
-    store = tmp_path / "store"
+    store = FolderStore(tmp_path / "store")
     ledger = ledger_for(client, settings)
     ledger.submit([a_task()])
     back_up(client, settings, store, KEPT_DAYS)
@@ -345,30 +351,30 @@ def test_a_backup_that_fails_leaves_nothing_and_says_so(
     with pytest.raises(BackupFailed, match="No space left"):
         back_up(client, settings, store, KEPT_DAYS, full)
 
-    assert len(list(store.iterdir())) == len(finished(store)) == 1
+    assert len(list((tmp_path / "store").iterdir())) == len(finished(store)) == 1
     told = last_backup(client, settings)
     assert told is not None
     assert told["ok"] is False
     assert "No space left" in told["error"]
     (wrong_place := tmp_path / "file").write_text("")
     with pytest.raises(BackupFailed):
-        back_up(client, settings, wrong_place, KEPT_DAYS)
+        back_up(client, settings, FolderStore(wrong_place), KEPT_DAYS)
 
 
 def test_old_backups_go_but_never_the_last(client: redis.Redis, settings: Settings, tmp_path: Path) -> None:
-    store = tmp_path / "store"
+    store = FolderStore(tmp_path / "store")
     ledger = ErasureLedger(store)
     for _ in range(3):
         back_up(client, settings, store, KEPT_DAYS)
     first, second, third = finished(store)
-    ledger.note("acme", "case-1", archive.Manifest.read(second).began_ms - 1)
+    ledger.note("acme", "case-1", archive.Manifest.read(store, second).began_ms - 1)
 
-    prune(store, settings.namespace, archive.Manifest.read(second).began_ms)
+    prune(store, settings.namespace, archive.Manifest.read(store, second).began_ms)
     assert finished(store) == [second, third]
     assert ledger.since(0) == set()
     prune(store, settings.namespace, 2**53)
     assert finished(store) == [third]
-    assert not first.exists()
+    assert not (tmp_path / "store" / first).exists()
 
 
 def at_night(settings: Settings) -> None:
@@ -386,10 +392,10 @@ def at_night(settings: Settings) -> None:
 
 
 def test_the_nightly_backup_goes_where_it_is_set_to(client: redis.Redis, settings: Settings, tmp_path: Path) -> None:
-    store = tmp_path / "store"
+    store = FolderStore(tmp_path / "store")
     at_night(settings)
     assert last_backup(client, settings) is None
-    at_night(settings.model_copy(update={"backup_to": str(store)}))
+    at_night(settings.model_copy(update={"backup_to": str(tmp_path / "store")}))
     assert len(finished(store)) == 1
 
 

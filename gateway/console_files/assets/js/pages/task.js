@@ -9,14 +9,15 @@ import { duration, moment, percent } from "../formats.js";
 import { nameOf, text } from "../language.js";
 import { onEvent } from "../live.js";
 import { LiveStream } from "../live-stream.js";
-import { doButton, pageHead, toast } from "../parts.js";
+import { badge, confirmed, doButton, pageHead, toast } from "../parts.js";
 import { may } from "../session.js";
-import { errorBlock, explainBlock, recordBlock, resultBlock, timelineBlock } from "../task-details.js";
+import { errorBlock, explainBlock, linesBlock, recordBlock, resultBlock, timelineBlock } from "../task-details.js";
 import { after, fromEvent, isFinal } from "../task-state.js";
 import { isWatched, setWatched } from "../watch.js";
 
 const READ_EVERY_MS = 500;
 const EXPLAIN_EVERY_MS = 3_000;
+const LINES_EVERY_MS = 2_000;
 
 export function show(page) {
   new TaskPage(page).start();
@@ -33,6 +34,7 @@ class TaskPage {
     this.unread = null;
     this.render = perFrame(() => !signal.aborted && this.draw());
     this.readSoon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && this.read());
+    this.linesSoon = atMostEvery(LINES_EVERY_MS, () => !signal.aborted && (document.hidden ? this.linesSoon() : this.readLines()));
     this.explainSoon = atMostEvery(EXPLAIN_EVERY_MS, () => !signal.aborted && this.explain());
   }
 
@@ -64,6 +66,7 @@ class TaskPage {
     if (this.events.some((event) => event.seq === seq)) return;
     this.events.push({ name, seq, ...data });
     this.readSoon();
+    this.linesSoon();
     this.explainSoon();
   }
 
@@ -90,6 +93,21 @@ class TaskPage {
       this.task = { ...this.task, children: record.children };
       this.readSoon();
     }
+  }
+
+  // They come by no stream; while the task goes on they are asked for again.
+  async readLines() {
+    const log = await callInSession("GET", `${this.path}/log`).catch(() => null);
+    if (this.signal.aborted || log === null) return;
+    if (this.task && !isFinal(this.task.status)) this.linesSoon();
+    const told = JSON.stringify([log.lines, log.lines_lost]);
+    if (told === this.lines.dataset.told) return;
+    this.lines.dataset.told = told;
+    const list = this.lines.querySelector("ol");
+    const [from, atEnd] = [list?.scrollTop ?? 0, !list || list.scrollHeight - list.scrollTop - list.clientHeight < 4];
+    this.lines.replaceChildren(...[linesBlock(log)].filter((block) => block !== null));
+    const drawn = this.lines.querySelector("ol");
+    if (drawn) drawn.scrollTop = atEnd ? drawn.scrollHeight : from;
   }
 
   async explain() {
@@ -121,9 +139,10 @@ class TaskPage {
     this.now = element("div", { class: "card now" });
     this.told = element("p", { class: "problem", role: "alert" });
     this.main = element("div", { class: "details" });
+    this.lines = element("div", { class: "details" });
     this.why = element("div", { class: "details", hidden: true });
     this.aside = element("div", { class: "details" });
-    const columns = element("div", { class: "task-columns" }, element("div", {}, this.main), element("div", {}, this.why, this.aside));
+    const columns = element("div", { class: "task-columns" }, element("div", {}, this.main, this.lines), element("div", {}, this.why, this.aside));
     this.root.append(back, head, this.where, this.told, this.now, columns);
     this.shownActions = null;
     this.now.hidden = true;
@@ -143,10 +162,10 @@ class TaskPage {
     this.drawDetails(this.task);
   }
 
-  drawWhere({ case_id: caseId, task_name: name, task_id: id }) {
+  drawWhere({ case_id: caseId, task_name: name, task_id: id, metadata }) {
     if (this.where.children.length) return;
     const link = caseId && element("a", { href: `/tasks?case_id=${encodeURIComponent(caseId)}` }, text("panel.case", { case: caseId }));
-    this.where.append(link || name, " · ", element("span", { class: "code" }, id));
+    this.where.append(link || metadata?.name || name, " · ", element("span", { class: "code" }, id));
   }
 
   drawNow(task) {
@@ -155,8 +174,10 @@ class TaskPage {
     const [line, bar, doing, children] = this.now.children;
     line.firstChild.dataset.status = task.status;
     line.firstChild.textContent = text(`status.${task.status}`);
+    line.children[1].hidden = !task.paused;
     line.lastChild.textContent = besideStatus(task);
-    bar.hidden = task.status !== "running";
+    // The bar of a batch's cases tells more.
+    bar.hidden = task.status !== "running" || Boolean(task.children);
     bar.value = task.progress;
     doing.hidden = task.status !== "running" || !task.progress_message;
     doing.textContent = task.progress_message;
@@ -181,7 +202,7 @@ class TaskPage {
     if (pause) made.push(doButton(text(`part.${pause}`), {}, () => this.ask("POST", `${this.path}/${pause}`)));
     if (!mayMove()) return made;
     const moves = {
-      cancel: () => doButton(text("panel.cancel"), {}, () => this.ask("DELETE", this.path)),
+      cancel: () => doButton(text("panel.cancel"), {}, () => this.cancel(task)),
       cancelling: () => button(text("panel.cancelling"), { disabled: true }, () => {}),
       retry: () => doButton(text("panel.retry"), { class: "primary" }, () => this.ask("POST", `/api/tasks/retry/${this.id}`)),
     };
@@ -201,10 +222,16 @@ class TaskPage {
     const key = JSON.stringify([task, this.events.length], (name, value) => (CHANGING.has(name) ? undefined : value));
     if (key === this.main.dataset.key) return;
     this.main.dataset.key = key;
-    const open = this.main.querySelector("details")?.open ?? false;
-    const blocks = [errorBlock(task), resultBlock(task, open), timelineBlock(this.events)];
+    const isOpen = (which) => this.main.querySelector(which)?.open ?? false;
+    const blocks = [errorBlock(task), resultBlock(task, isOpen("details:not(.older-steps)")), timelineBlock(this.events, isOpen(".older-steps"))];
     this.main.replaceChildren(...blocks.filter((block) => block !== null));
     this.aside.replaceChildren(recordBlock(task));
+  }
+
+  // A batch takes its cases with it.
+  async cancel({ children }) {
+    const wanted = !children || (await confirmed(text("panel.cancel"), text("batches.cancel_ask"), text("panel.cancel")));
+    if (wanted) await this.ask("DELETE", this.path);
   }
 
   async ask(method, path) {
@@ -236,7 +263,8 @@ function besideStatus({ status, progress, eta, run_ms: ran }) {
 }
 
 function nowElements() {
-  const line = element("div", {}, element("span", { class: "status" }), element("span", { class: "percent" }));
+  const paused = badge("warn", text("batches.paused"));
+  const line = element("div", {}, element("span", { class: "status" }), paused, element("span", { class: "percent" }));
   const bar = element("progress", { max: 100, "aria-label": text("tasks.progress") });
   return [line, bar, element("p", { class: "doing" }), element("div")];
 }
