@@ -482,6 +482,9 @@ class NoticePayload(Frozen):
     fields: tuple[NoticeField, ...] = Field(default=(), max_length=50)
     attachments: tuple[NoticeAttachment, ...] = Field(default=(), max_length=10)
     color: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")
+    to: tuple[str, ...] = Field(
+        default=(), max_length=50, description="The addresses; those that are set for notices by default."
+    )
 
 
 class NoticeResult(Frozen):
