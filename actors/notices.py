@@ -15,7 +15,7 @@ from actors.toolbox import Toolbox
 from middleware.run import Run
 from tasks.callbacks import Callback, check_callback, place, place_of
 from tasks.errors import NoticeRefused, WebhookFailed
-from tasks.payloads import NoticePayload, NoticeResult
+from tasks.payloads import NoticeAttachment, NoticePayload, NoticeResult
 from tasks.record import compact_json
 from tasks.settings import Settings
 
@@ -62,7 +62,7 @@ def _attached(payload: NoticePayload, tools: Toolbox) -> tuple[list[Attached], l
     """The reports that are named, and a sentence for each that can't go with it: the notice is sent all the same."""
     attached, missing, room = list[Attached](), list[str](), MOST_ATTACHED_BYTES
     for wanted in payload.attachments:
-        content = tools.reports.content(wanted.report_id, wanted.form)
+        content = _content(wanted, tools)
         if content is None:
             missing.append(f"The report {wanted.report_id}.{wanted.form} is not kept any more.")
         elif len(content) > room:
@@ -72,6 +72,16 @@ def _attached(payload: NoticePayload, tools: Toolbox) -> tuple[list[Attached], l
             name = wanted.filename or f"report-{wanted.report_id}.{wanted.form}"
             attached.append(Attached(name, MEDIA_TYPES[wanted.form], content))
     return attached, missing
+
+
+def _content(wanted: NoticeAttachment, tools: Toolbox) -> bytes | None:
+    report = tools.reports.read(wanted.report_id)
+    if report is None:
+        return None
+    # Imported where it is needed: it brings the languages with it.
+    from tasks.report_forms import as_form
+
+    return as_form(report, wanted.form, tools.settings.report_language)
 
 
 # ----------------------------------------------------------------------------------------------- webhook

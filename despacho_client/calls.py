@@ -203,11 +203,11 @@ def dead_letter_groups(filters: Mapping[str, Any]) -> Call:
 
 
 def replay(task_id: str) -> Call:
-    return Call("POST", f"{_dead_letter(task_id)}/replay", repeatable=False)
+    return Call("POST", f"{_dead_letter(task_id)}/replay", headers=_key(None))
 
 
 def replay_all(filters: Mapping[str, Any]) -> Call:
-    return Call("POST", "/api/dead-letters/replay", body=dict(filters), repeatable=False)
+    return Call("POST", "/api/dead-letters/replay", body=dict(filters), headers=_key(None))
 
 
 def replay_gradually(filters: Mapping[str, Any], idempotency_key: str | None) -> Call:

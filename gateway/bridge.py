@@ -13,7 +13,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, TypeVar
@@ -38,6 +38,9 @@ LookUp = Callable[[str], Awaitable[Task | None]]
 log = logging.getLogger(__name__)
 SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
 BEHIND_AT_MOST = 1_000
+TAKEN_WITHIN_S = 0.5
+"""How long a client may take what it was sent before it is behind by its own fault: the process may be busy with the
+log or with others, or the machine."""
 RECONNECT_S = 0.2
 ACKNOWLEDGED_WITHIN_S = 10.0
 """Long, for whoever comes with thousands of others: their streams are open by then."""
@@ -167,18 +170,36 @@ class Watcher(Listener):
         self._waiting: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._took_at = 0.0
+        self._sends_since: float | None = None
 
     def offer(self, item: Item) -> None:
-        """Queue an item; a watcher that is too far behind is cut."""
+        """Queue an item. Of a watcher that is too far behind what it has is forgotten: where its client doesn't take
+        what it is sent it is cut, otherwise it reads the log."""
         if self.is_cut:
             return
-        if len(self._items) >= BEHIND_AT_MOST:
-            self.cut()
-            self.abort()
-            return
         self.closed = self.closed or item is CLOSED
+        if len(self._items) >= BEHIND_AT_MOST:
+            if self._client_is_slow:
+                self.cut()
+                self.abort()
+                return
+            self._items = [GAP]
         self._items.append(item)
         self._wake()
+
+    @property
+    def _client_is_slow(self) -> bool:
+        since = self._sends_since
+        return since is not None and asyncio.get_running_loop().time() - since >= TAKEN_WITHIN_S
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """While the client is sent what was taken."""
+        self._sends_since = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self._sends_since = None
 
     def cut(self) -> None:
         self.is_cut = self.closed = True

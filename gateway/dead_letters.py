@@ -16,6 +16,7 @@ from gateway.json import Json
 from gateway.methods import resource
 from gateway.requests import (
     ReplayRequest,
+    idempotency_of_move,
     idempotency_of_replay,
     known_query,
     query_number,
@@ -23,12 +24,12 @@ from gateway.requests import (
     read,
 )
 from gateway.services import services
-from gateway.tasks import SOON, links
+from gateway.tasks import SOON, links, replayed
 from tasks.api_keys import Identity
 from tasks.clock import to_ms
 from tasks.dead_letters import DeadFilter, as_dead_letter
 from tasks.gradual_replays import Wish
-from tasks.lifecycle import State
+from tasks.lifecycle import Move, State
 from tasks.replay_states import LETTERS_AT_MOST, Replay
 
 PAGE = 50
@@ -67,9 +68,10 @@ async def _filter(request: Request) -> DeadFilter:
 @needs("ops:write")
 async def replay(request: Request, identity: Identity) -> Response:
     task_id = request.path_params["task_id"]
-    await services(request).dead_letters.replay(task_id, seen_by(request), by(request, identity))
+    key = idempotency_of_move(request, identity.tenant, Move.REQUEUE)
+    moved = await services(request).dead_letters.replay(task_id, seen_by(request), by(request, identity), key)
     body = {"task_id": task_id, "status": State.QUEUED, "links": links(task_id)}
-    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON})
+    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON, **replayed(moved)})
 
 
 @needs("ops:write")
@@ -80,7 +82,11 @@ async def replay_all(request: Request, identity: Identity) -> Response:
     chosen = await _chosen(request, wanted)
     if wanted.gradual:
         return await _replay_gradually(request, identity, wanted, chosen)
-    return Json({"replayed": await letters.replay_all(chosen, by(request, identity))})
+    key = await idempotency_of_replay(request, identity.tenant)
+    if not key.digest:
+        return Json({"replayed": await letters.replay_all(chosen, by(request, identity))})
+    count, was_known = await letters.replay_all_once(chosen, by(request, identity), identity.tenant, key)
+    return Json({"replayed": count}, 200, {"Idempotent-Replayed": "true"} if was_known else {})
 
 
 async def _chosen(request: Request, wanted: ReplayRequest) -> DeadFilter:

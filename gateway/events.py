@@ -28,7 +28,6 @@ from gateway.sse import KEEP_ALIVE, KEEP_ALIVE_S, RETRY, TRIMMED, UNKNOWN, Event
 from tasks.api_keys import Identity
 from tasks.errors import InvalidInput, Unavailable
 from tasks.reader import History
-from tasks.record import Task
 
 READ_AGAIN_S = 1.0
 TOLD_AT_ONCE = 100
@@ -73,9 +72,11 @@ class Stream:
         async with bridge.watch(self.channel, self.identity, self.abort) as watcher:
             while not watcher.closed:
                 async for chunk in self._missed(watcher, told):
-                    yield chunk
+                    with watcher.sending():
+                        yield chunk
                 async for chunk in self._live(watcher, told):
-                    yield chunk
+                    with watcher.sending():
+                        yield chunk
                 if self.ends and told.final:
                     yield end(told.seq)
                     return
@@ -137,9 +138,8 @@ class Stream:
         if self.look_up is None:
             return True
         try:
-            for frame in frames:
-                if frame.lacks_result and frame.seq > after_seq:
-                    await frame.complete(self.look_up)
+            lacking = (frame for frame in frames if frame.lacks_result and frame.seq > after_seq)
+            await asyncio.gather(*(frame.complete(self.look_up) for frame in lacking))
         except Unavailable:
             return False
         return True
@@ -258,10 +258,7 @@ class _Form:
         if not identity.sees_payload:
             return self.without_payload, None
 
-        async def look_up(task_id: str) -> Task | None:
-            return await known.reads.get(("result", task_id), lambda: known.reader.task(task_id))
-
-        return self.whole, look_up
+        return self.whole, known.records.get
 
 
 _FOR_TASK = _Form(lambda frame: frame.for_task, lambda frame: frame.for_task_without_payload)

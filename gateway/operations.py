@@ -1,4 +1,4 @@
-"""The routes for those who run the service: health, queues, workers, reports, and dramatiq-dashboard."""
+"""The routes for those who run the service: health, queues, workers, and dramatiq-dashboard."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.auth import SAFE_METHODS, admit, by, needs, same_origin
 from gateway.json import Json
-from gateway.methods import resource
 from gateway.problems import RETRY_AFTER_S
-from gateway.requests import ReportRequest, query_number, read
 from gateway.security_headers import policy_of
 from gateway.services import services
-from gateway.tasks import SOON, links
 from middleware.dashboard import dashboard_app, dashboard_styles
 from tasks.api_keys import Identity
 from tasks.errors import NotFound, Unavailable
-from tasks.report_table import as_csv
 from tasks.settings import Settings
-from tasks.submission import Order
 
 DASHBOARD = "/ops/dramatiq"
 _NOT_OF_A_PATH = re.compile(r"[^A-Za-z0-9/._-]")
@@ -93,45 +88,6 @@ async def circuit_breakers(request: Request, identity: Identity) -> Response:  #
     return Json({"breakers": [breaker.as_json() for breaker in found]})
 
 
-# ----------------------------------------------------------------------------------------------- reports
-
-
-@needs("ops:read")
-async def list_reports(request: Request, identity: Identity) -> Response:  # noqa: ARG001
-    ids = await services(request).reports.list(query_number(request, "limit", 100, 1_000))
-    return Json({"reports": [{"report_id": report_id, "links": _report_links(report_id)} for report_id in ids]})
-
-
-def _report_links(report_id: str) -> dict[str, str]:
-    return {form: f"/api/reports/{report_id}.{form}" for form in ("json", "csv", "html")}
-
-
-@needs("ops:write")
-async def request_report(request: Request, identity: Identity) -> Response:
-    wanted = await read(request, ReportRequest)
-    known = services(request)
-    order = Order("reports.generate", kwargs=wanted.model_dump(mode="json"), tenant=identity.tenant)
-    submitted = await known.tasks.submit(await known.tasks.prepare([order]), by=by(request, identity))
-    task_id = submitted.task_ids[0]
-    body = {"task_id": task_id, "status": "queued", "links": links(task_id)}
-    return Json(body, 202, {"Location": f"/api/tasks/{task_id}", **SOON})
-
-
-@needs("ops:read")
-async def get_report(request: Request, identity: Identity) -> Response:  # noqa: ARG001
-    report_id, _, form = str(request.path_params["report_id"]).partition(".")
-    data, page = await services(request).reports.read(report_id)
-    if form in ("", "json"):
-        return Json(data)
-    if form == "csv":
-        name = f'attachment; filename="{data["kind"]}-{data["until"][:10]}.csv"'
-        return Response(as_csv(data), media_type="text/csv", headers={"Content-Disposition": name})
-    if form == "html":
-        policy = policy_of(["'unsafe-inline'"])
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
-    raise HTTPException(404, "A report has the forms .json, .csv and .html.")
-
-
 # --------------------------------------------------------------------------------------------- dashboard
 
 
@@ -192,6 +148,4 @@ ROUTES = [
     Route("/api/queues/{queue}/resume", resume, methods=["POST"]),
     Route("/api/workers", workers, methods=["GET"]),
     Route("/api/circuit-breakers", circuit_breakers, methods=["GET"]),
-    resource("/api/reports", GET=list_reports, POST=request_report),
-    Route("/api/reports/{report_id}", get_report, methods=["GET"]),
 ]

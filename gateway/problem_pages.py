@@ -15,6 +15,7 @@ from starlette.routing import Route
 from gateway.console import FOLDER, PAGE_HEADERS
 from gateway.json import Json
 from gateway.problem_kinds import KINDS, Kind
+from gateway.wishes import quality, wished
 from tasks.errors import NotFound
 
 VARY = {"Vary": "Accept"}
@@ -69,28 +70,9 @@ def _template(name: str) -> Template:
 
 def _wants_json(request: Request) -> bool:
     """Whether JSON is preferred to HTML (RFC 9110, section 12.5.1); who has no preference gets the page."""
-    accepted = ",".join(request.headers.getlist("accept"))
-    as_json = max(_quality(accepted, kind) for kind in ("application/json", "application/problem+json"))
-    return as_json > max(_quality(accepted, kind) for kind in ("text/html", "application/xhtml+xml"))
-
-
-def _quality(accepted: str, media_type: str) -> float:
-    """How much a media type is wished for, named as itself; 0 where it isn't."""
-    for wish in accepted.split(","):
-        name, *parameters = (part.strip().lower() for part in wish.split(";"))
-        if name == media_type:
-            return _weight(parameters)
-    return 0.0
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0
+    accepted = wished(request, "accept")
+    as_json = max(quality(accepted, kind) for kind in ("application/json", "application/problem+json"))
+    return as_json > max(quality(accepted, kind) for kind in ("text/html", "application/xhtml+xml"))
 
 
 ROUTES = [

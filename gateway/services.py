@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from gateway.bridge import Bridge
 from gateway.json_web_tokens import TokenVerifier
 from gateway.rate_limits import RateLimits
+from gateway.record_reads import RecordReads
 from gateway.shared_reads import SharedReads
 from tasks.alerts import AlertBoard
 from tasks.api_keys import Identities
@@ -54,6 +55,7 @@ class Services:
     cursors: Cursors
     bridge: Bridge
     reads: SharedReads
+    records: RecordReads
     similar: SimilarCases
     erasure: Erasure
     dead_letters: DeadLetters
@@ -100,6 +102,7 @@ class Services:
             cursors=Cursors(client, settings),
             bridge=Bridge(settings, identities, forget_case),
             reads=SharedReads(READS_AT_ONCE),
+            records=RecordReads(tasks.reader),
             similar=similar,
             erasure=tasks.erasure(blobs),
             dead_letters=DeadLetters(tasks, blobs),

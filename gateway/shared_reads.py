@@ -44,7 +44,7 @@ class SharedReads:
                     del self._under_way[question]
 
 
-def look_at_error(task: asyncio.Task[Any]) -> None:
+def look_at_error(task: asyncio.Future[Any]) -> None:
     """An error that all who asked have left behind is nobody's fault to be told of."""
     if not task.cancelled():
         task.exception()

@@ -318,7 +318,7 @@ async def cancel(request: Request, identity: Identity) -> Response:
         by=by(request, identity),
     )
     task = await task_of(request, identity)
-    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **_replayed(moved)}
+    headers = {"ETag": entity_tag(task, bare=not identity.sees_payload), **replayed(moved)}
     if moved.verdict == "cancelled":
         return Json(shown(task, identity), 200, headers)
     return Json(shown(task, identity), 202, headers | SOON)
@@ -334,7 +334,7 @@ async def retry(request: Request, identity: Identity) -> Response:
         idempotency=idempotency_of_move(request, identity.tenant, Move.REQUEUE),
         by=by(request, identity),
     )
-    return _accepted(task_id, "", State.QUEUED, 202, SOON | _replayed(moved))
+    return _accepted(task_id, "", State.QUEUED, 202, SOON | replayed(moved))
 
 
 @needs("tasks:write")
@@ -375,7 +375,8 @@ async def _record(request: Request, identity: Identity) -> Response:
     return Json(shown(task, identity), 200, {"ETag": entity_tag(task, bare=not identity.sees_payload)})
 
 
-def _replayed(moved: Moved) -> dict[str, str]:
+def replayed(moved: Moved) -> dict[str, str]:
+    """What an answer says that was given before."""
     return {"Idempotent-Replayed": "true"} if moved.replayed else {}
 
 

@@ -10,16 +10,20 @@ from typing import Any
 from tasks.audit import By
 from tasks.blobs import Blobs, results_folder
 from tasks.clock import rfc3339
-from tasks.errors import IllegalMove, NotFound, RecordChanged
+from tasks.dead_facts import DeadFacts, Fact
+from tasks.errors import IdempotencyMismatch, IllegalMove, NotFound, RecordChanged
 from tasks.fingerprints import fingerprint_of
 from tasks.keys import Keys
+from tasks.ledger import Idempotency, Moved
 from tasks.lifecycle import State
-from tasks.reader import CHUNK, Page, Reader, seq_range
-from tasks.record import Task, compact_json
+from tasks.reader import Page, Reader, seq_range
+from tasks.record import SEQ_PER_MS, Task, compact_json
 from tasks.service import TaskService
 
 GROUPED_AT_MOST = 10_000
 """The newest dead letters, which groups are made of."""
+LOOKED_AT_MOST = 10_000
+"""For one page."""
 NAMED_IN_A_GROUP = 5
 AT_ONCE = 50
 
@@ -35,17 +39,18 @@ class DeadFilter:
     fingerprint: str | None = None
     created_after_ms: int | None = None
     created_before_ms: int | None = None
+    failed_until_ms: int | None = None
     before_seq: int | None = None
     limit: int = 50
 
-    def accepts(self, task: Task) -> bool:
-        wanted = (
-            (self.queue, task.queue),
-            (self.task_name, task.name),
-            (self.error_type, (task.error or {}).get("type")),
-            (self.fingerprint, fingerprint_of(task)),
-        )
-        return task.status is State.FAILED and all(wish in (None, have) for wish, have in wanted)
+    def accepts(self, letter: Fact) -> bool:
+        if self.queue not in (None, letter.queue) or self.task_name not in (None, letter.name):
+            return False
+        if self.error_type not in (None, letter.error_type):
+            return False
+        if self.failed_until_ms is not None and (letter.ended_ms or 0) > self.failed_until_ms:
+            return False
+        return self.fingerprint in (None, letter.fingerprint)
 
     def indexes(self, keys: Keys) -> list[str]:
         return [keys.of("by_status", tenant=tenant, status=State.FAILED) for tenant in self.tenants]
@@ -77,13 +82,13 @@ class Group:
     last_ms: int = 0
     task_ids: list[str] = field(default_factory=list)
 
-    def add(self, task: Task) -> None:
-        at = task.finished_ms or task.created_ms
+    def add(self, letter: Fact) -> None:
+        at = letter.ended_ms or letter.seq // SEQ_PER_MS
         self.count += 1
         self.first_ms = min(self.first_ms or at, at)
         self.last_ms = max(self.last_ms, at)
         if len(self.task_ids) < NAMED_IN_A_GROUP:
-            self.task_ids.append(task.task_id)
+            self.task_ids.append(letter.task_id)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -125,6 +130,7 @@ class DeadLetters:
     def __init__(self, tasks: TaskService, blobs: Blobs) -> None:
         self._tasks = tasks
         self._reader: Reader = tasks.reader
+        self._facts = DeadFacts(tasks)
         self._blobs = blobs
 
     async def filter(self, **wishes: Any) -> DeadFilter:
@@ -132,48 +138,78 @@ class DeadLetters:
         return DeadFilter(tuple(await self._reader.tenants()), **wishes)
 
     async def page(self, wanted: DeadFilter) -> Page:
-        """One page, newest first."""
-        return await self._reader.page(wanted)
+        """One page, newest first. Where few of many fit it may have less than it could, with a next one."""
+        found: list[Fact] = []
+        looked_at, last = 0, None
+        async for some in self._facts.newest(wanted):
+            for letter in some:
+                last = letter.seq
+                if wanted.accepts(letter):
+                    found.append(letter)
+                if len(found) == wanted.limit:
+                    return Page(await self._records(found), last)
+            looked_at += len(some)
+            if looked_at >= LOOKED_AT_MOST:
+                return Page(await self._records(found), last)
+        return Page(await self._records(found), None)
+
+    async def _records(self, letters: Sequence[Fact]) -> tuple[Task, ...]:
+        tasks = await self._reader.tasks([letter.task_id for letter in letters])
+        return tuple(task for task in tasks if task.status is State.FAILED)
 
     async def groups(self, wanted: DeadFilter) -> tuple[list[Group], bool]:
         """By fingerprint, the largest first; and whether all dead letters were looked at, or the newest alone."""
         groups: dict[str, Group] = {}
-        seen = 0
-        async for some in self._pages(wanted):
-            for task in some:
-                _group_of(groups, task).add(task)
-            seen += len(some)
-            if seen >= GROUPED_AT_MOST:
-                return _largest_first(groups), False
-        return _largest_first(groups), True
+        letters, is_all = await self._newest(wanted, GROUPED_AT_MOST, with_versions=False)
+        for letter in letters:
+            _group_of(groups, letter).add(letter)
+        return _largest_first(groups), is_all
 
-    async def newest(self, wanted: DeadFilter, most: int) -> tuple[list[Task], bool]:
-        """The newest that fit, and whether those are all."""
-        found: list[Task] = []
-        async for some in self._pages(wanted):
-            found += some
+    async def newest(self, wanted: DeadFilter, most: int) -> tuple[list[Fact], bool]:
+        """The newest that fit, with their versions, and whether those are all."""
+        return await self._newest(wanted, most, with_versions=True)
+
+    async def _newest(self, wanted: DeadFilter, most: int, *, with_versions: bool) -> tuple[list[Fact], bool]:
+        found: list[Fact] = []
+        async for some in self._facts.newest(wanted, with_versions=with_versions):
+            found += filter(wanted.accepts, some)
             if len(found) > most:
                 return found[:most], False
         return found, True
 
-    async def replay(self, task_id: str, seen: str, by: By) -> None:
+    async def replay(self, task_id: str, seen: str, by: By, idempotency: Idempotency = Idempotency()) -> Moved:
         """Run one again, with fresh attempts. Raises `NotFound`; `IllegalMove` for what is no dead letter;
-        `RecordChanged`."""
-        await self._tasks.replay_dead_letter(task_id, seen=seen, by=by)
+        `RecordChanged`; `IdempotencyMismatch`."""
+        return await self._tasks.replay_dead_letter(task_id, seen=seen, idempotency=idempotency, by=by)
 
     async def replay_all(self, wanted: DeadFilter, by: By) -> int:
         """Run all again that the filter means; returns how many. One that fails again meanwhile isn't met again: the
         way leads from the newest to the oldest, and a replayed task keeps its age."""
-        replayed = 0
-        async for some in self._pages(wanted):
-            for start in range(0, len(some), AT_ONCE):
-                each = some[start : start + AT_ONCE]
-                replayed += sum(await asyncio.gather(*(self._is_replayed(task, by) for task in each)))
-        return replayed
+        return sum([replayed async for replayed in self._replayed(wanted, by)])
 
-    async def _is_replayed(self, task: Task, by: By) -> bool:
+    async def replay_all_once(
+        self, wanted: DeadFilter, by: By, tenant: str, idempotency: Idempotency
+    ) -> tuple[int, bool]:
+        """The same for a request that may be sent again; and whether it had been answered before. One that was cut
+        short goes on with what had failed when it first came. Raises `IdempotencyMismatch`."""
+        who = (tenant, *idempotency.arguments())
+        is_over, began_ms, replayed = _progress(await self._tasks.call("note_replay", *who, 0, ""))
+        if is_over:
+            return replayed, True
+        async for more in self._replayed(replace(wanted, failed_until_ms=began_ms), by):
+            await self._tasks.call("note_replay", *who, more, "")
+        return _progress(await self._tasks.call("note_replay", *who, 0, "1"))[2], False
+
+    async def _replayed(self, wanted: DeadFilter, by: By) -> AsyncIterator[int]:
+        async for some in self._facts.newest(wanted, with_versions=True):
+            fitting = list(filter(wanted.accepts, some))
+            for start in range(0, len(fitting), AT_ONCE):
+                each = fitting[start : start + AT_ONCE]
+                yield sum(await asyncio.gather(*(self._is_replayed(letter, by) for letter in each)))
+
+    async def _is_replayed(self, letter: Fact, by: By) -> bool:
         try:
-            await self.replay(task.task_id, task.version, by)
+            await self.replay(letter.task_id, letter.version, by)
         except (NotFound, IllegalMove, RecordChanged):
             # Somebody else was faster: it runs again, has failed anew, or is gone.
             return False
@@ -186,22 +222,19 @@ class DeadLetters:
         await asyncio.to_thread(self._blobs.delete_folder, results_folder(tenant, task_id))
         await self._tasks.forget_ended(task_id)
 
-    async def _pages(self, wanted: DeadFilter) -> AsyncIterator[Sequence[Task]]:
-        wanted = replace(wanted, limit=CHUNK)
-        while True:
-            page = await self._reader.page(wanted)
-            yield page.tasks
-            if page.next_seq is None:
-                return
-            wanted = wanted.before(page.next_seq)
+
+def _progress(answer: Sequence[bytes]) -> tuple[bool, int, int]:
+    """Whether a replay of many is over, when it began, and how many were replayed."""
+    verdict, *rest = answer
+    if verdict == b"mismatch":
+        raise IdempotencyMismatch
+    return verdict == b"over", int(rest[0]), int(rest[1])
 
 
-def _group_of(groups: dict[str, Group], task: Task) -> Group:
-    known = fingerprint_of(task)
+def _group_of(groups: dict[str, Group], letter: Fact) -> Group:
+    known = letter.fingerprint
     if known not in groups:
-        error = task.error or {}
-        newest = (str(error.get("type", "")), str(error.get("message", "")), task.name, task.queue)
-        groups[known] = Group(known, *newest)
+        groups[known] = Group(known, letter.error_type, letter.message, letter.name, letter.queue)
     return groups[known]
 
 

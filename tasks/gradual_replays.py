@@ -19,6 +19,7 @@ from tasks import scripts
 from tasks.audit import By
 from tasks.catalog import REPLAY_TASK
 from tasks.clock import now_ms
+from tasks.dead_facts import Fact
 from tasks.errors import DespachoError, IdempotencyMismatch, NotFound, ReplayEnded, ReplayRefused
 from tasks.fingerprints import fingerprint_of
 from tasks.ids import new_id
@@ -210,14 +211,14 @@ class ReplayDesk:
             raise IdempotencyMismatch
         return found
 
-    async def begin(self, wish: Wish, letters: Sequence[Task], *, is_all: bool) -> Replay:
+    async def begin(self, wish: Wish, letters: Sequence[Fact], *, is_all: bool) -> Replay:
         """Begin to replay these dead letters, in their order. Where there are none it is done at once.
 
         Raises `ReplayRefused` where the same group is being replayed, or too many are; `IdempotencyMismatch`;
         `QueueFull`."""
         replay_id = wish.replay_id
         fields = _fields(wish, letters, is_all=is_all)
-        entries = [f"{task.task_id} {task.version}" for task in letters]
+        entries = [f"{letter.task_id} {letter.version}" for letter in letters]
         head = (replay_id, wish.group, wish.idempotency.fingerprint, BEGUN_WITHIN_S, wish.tenant)
         line = wish.by.line(ACTION)
         self._check(await self._call("begin_replay", *head, line, len(fields) // 2, *fields, *entries))
@@ -293,7 +294,7 @@ class ReplayDesk:
         return await self._tasks.call(name, *arguments)
 
 
-def _fields(wish: Wish, letters: Sequence[Task], *, is_all: bool) -> list[str | int]:
+def _fields(wish: Wish, letters: Sequence[Fact], *, is_all: bool) -> list[str | int]:
     """What is kept of a replay from its beginning: names and values by turns."""
     fields: dict[str, str | int] = {
         "state": RUNNING if letters else DONE,
@@ -302,7 +303,7 @@ def _fields(wish: Wish, letters: Sequence[Task], *, is_all: bool) -> list[str | 
         "total": len(letters),
         "is_all": int(is_all),
         "filter": compact_json(dict(wish.filter)),
-        "fingerprints": ",".join(sorted({fingerprint_of(task) for task in letters})),
+        "fingerprints": ",".join(sorted({letter.fingerprint for letter in letters})),
         "by": wish.by.actor,
         "tenant": wish.tenant,
         "line": wish.by.line("dead_letter.replay"),

@@ -75,6 +75,8 @@ NAMES = (
     "restore_live",
     "remove_document",
     "discard",
+    "dead_facts",
+    "note_replay",
     "begin_replay",
     "replay_some",
     "settle_replay",

@@ -265,10 +265,17 @@ class TaskService:
         answer = await self._call("requeue", task_id, tenant, allowed_from(Move.REQUEUE), *condition)
         return parse_move(Move.REQUEUE, answer)
 
-    async def replay_dead_letter(self, task_id: str, *, seen: str = UNCONDITIONAL, by: By = LOCAL) -> Moved:
+    async def replay_dead_letter(
+        self,
+        task_id: str,
+        *,
+        seen: str = UNCONDITIONAL,
+        idempotency: Idempotency = Idempotency(),
+        by: By = LOCAL,
+    ) -> Moved:
         """Run a failed task of any tenant again. Raises `NotFound`; `IllegalMove` for what hasn't failed;
-        `RecordChanged`."""
-        condition = (seen, *Idempotency().arguments(), by.line("dead_letter.replay"))
+        `RecordChanged`; `IdempotencyMismatch`."""
+        condition = (seen, *idempotency.arguments(), by.line("dead_letter.replay"))
         answer = await self._call("requeue", task_id, ANY_TENANT, State.FAILED, *condition)
         return parse_move(Move.REQUEUE, answer)
 

@@ -229,6 +229,9 @@ class Settings(BaseSettings):
     time_zone: str = Field(
         default="America/Sao_Paulo", description="The zone of 'today', of schedules and of reports."
     )
+    report_language: Literal["pt", "en"] = Field(
+        default="pt", description="The language of reports that are sent, and shown to who wishes for no other."
+    )
     schedules: dict[str, str] = Field(
         default={},
         description='Other cron lines for schedules, or `off`, as JSON: `{"weekly-report": "0 8 * * 1"}`.',

@@ -18,7 +18,12 @@ class ReportLinks(Answer):
 
 
 class ReportEntry(Answer):
+    """A report that is kept; what it is of is `null` where an older release wrote it."""
+
     report_id: str
+    kind: Literal["daily", "weekly"] | None
+    from_: Time | None = Field(alias="from")
+    until: Time | None
     links: ReportLinks
 
 

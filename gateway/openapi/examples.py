@@ -449,7 +449,13 @@ WEBHOOKS: dict[str, Any] = {
 }
 REPORTS = {
     "reports": [
-        {"report_id": TASK, "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")}}
+        {
+            "report_id": TASK,
+            "kind": "daily",
+            "from": "2026-11-22T03:00:00.000Z",
+            "until": "2026-11-23T03:00:00.000Z",
+            "links": {form: f"/api/reports/{TASK}.{form}" for form in ("json", "csv", "html")},
+        }
     ]
 }
 _TOTALS = {

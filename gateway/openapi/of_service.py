@@ -228,15 +228,21 @@ OPERATIONS = (
         operation_id="getReport",
         tag=TAG,
         summary="Read a report",
-        description="With `.html` behind the id it is a page, with `.csv` a table; with `.json`, or "
-        "without, it is data.",
+        description="With `.html` behind the id it is a page without scripts, with `.csv` a table; with `.json`, or "
+        "without, it is data. Without one of them `format` chooses, or else what `Accept` wishes for most. The page "
+        "is in Portuguese or English: by `lang`, by `Accept-Language`, or as the service is set.",
         scope="ops:read",
-        parameters=(Parameter("report_id", "path", "The id of a report.", text(minLength=1), examples.TASK),),
+        parameters=(
+            Parameter("report_id", "path", "The id of a report.", text(minLength=1), examples.TASK),
+            Parameter("format", "query", "The form.", text(enum=["json", "csv", "html"]), "json"),
+            Parameter("lang", "query", "The language of the page.", text(enum=["pt", "en"]), "en"),
+        ),
         answers=(
             Answer(200, "The report.", reports.Report, example=examples.REPORT),
             Answer(200, "The report.", {"type": "string"}, media_type="text/csv"),
             Answer(200, "The report.", _HTML, media_type="text/html"),
         ),
+        problems=(INVALID_INPUT,),
     ),
     Operation(
         method="GET",

@@ -121,7 +121,7 @@ def test_a_batchs_bar_moves_in_the_list_and_on_its_page(console: Page, api: http
     # its page follows it to its end, and the list has one row for all of it
     row(console, task_id).click()
     expect(console.get_by_role("heading", name="Lote de casos")).to_be_focused()
-    expect(console.get_by_role("progressbar")).to_be_visible()
+    expect(console.locator(".now .phases")).to_be_visible()
     expect(console.locator(".now")).to_contain_text("800 concluídos")
     expect(console.get_by_role("link", name="Abrir os resultados")).to_be_visible()
     console.go_back()

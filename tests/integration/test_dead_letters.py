@@ -7,9 +7,14 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from tasks import dead_facts, dead_letters
 from tasks.api_keys import ApiKeys
+from tasks.audit import By
 from tasks.blobs import FolderBlobs
 from tasks.catalog import CATALOG
+from tasks.dead_facts import Fact
+from tasks.dead_letters import DeadLetters
+from tasks.errors import Unavailable
 from tasks.fingerprints import fingerprint
 from tasks.ledger import Appetite, Ledger
 from tasks.settings import Settings
@@ -59,7 +64,10 @@ def ids(api: Client, query: str = "") -> list[str]:
     return [letter["task_id"] for letter in answer.json()["dead_letters"]]
 
 
-def test_dead_letters_of_all_tenants_are_listed_newest_first(api: Client, other: Client, ledger: Ledger) -> None:
+def test_dead_letters_of_all_tenants_are_listed_newest_first(
+    api: Client, other: Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_facts, "READ_AT_ONCE", 2)
     first = fail_one(api, ledger)
     second = fail_one(other, ledger, "TimeLimitExceeded")
     third = fail_one(api, ledger)
@@ -116,6 +124,39 @@ def test_a_replay_is_bound_to_the_record_that_was_seen(api: Client, ledger: Ledg
 
     assert answer.status_code == 412
     assert ids(api) == [task_id]
+
+
+def test_a_replay_that_is_sent_again_does_nothing_twice(
+    api: Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, *_ = [fail_one(api, ledger) for _ in range(5)]
+    path, key = f"/api/dead-letters/{one}/replay", {"Idempotency-Key": "k-1"}
+    assert "Idempotent-Replayed" not in api.post(path, headers=key).headers
+    again = api.post(path, headers=key)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (202, "true")
+    assert fails(ledger) == one
+
+    # A replay of many is cut short after two of them, one of which fails again before it is sent again.
+    monkeypatch.setattr(dead_letters, "AT_ONCE", 2)
+    is_replayed, met = DeadLetters._is_replayed, list[str]()
+
+    async def cut_short(self: DeadLetters, letter: Fact, by: By) -> bool:
+        met.append(letter.task_id)
+        if len(met) > 2:
+            raise Unavailable("gone")
+        return await is_replayed(self, letter, by)
+
+    group, many = {"queue": "triage"}, {"Idempotency-Key": "k-2"}
+    with monkeypatch.context() as patched:
+        patched.setattr(DeadLetters, "_is_replayed", cut_short)
+        assert api.post("/api/dead-letters/replay", json=group, headers=many).status_code == 503
+    failed_again = fails(ledger)
+    first = api.post("/api/dead-letters/replay", json=group, headers=many)
+    assert (first.json(), ids(api)) == ({"replayed": 5}, [failed_again])
+    repeated = api.post("/api/dead-letters/replay", json=group, headers=many)
+    assert (repeated.json(), repeated.headers["Idempotent-Replayed"]) == ({"replayed": 5}, "true")
+    other_body = api.post("/api/dead-letters/replay", json={"queue": "documents"}, headers=many)
+    assert (other_body.status_code, ids(api)) == (422, [failed_again])
 
 
 def test_a_group_is_replayed_and_nothing_else(api: Client, other: Client, ledger: Ledger) -> None:

@@ -33,6 +33,7 @@ from tasks.settings import Settings
 from tests import receiver as replies
 from tests.conftest import wait_until
 from tests.receiver import Receiver, authority, served_as
+from tests.sample_report import full
 
 KEYS = Keys("despacho")
 REPORT = NoticeAttachment(report_id="r-1", form="html")
@@ -159,7 +160,7 @@ def become(client: redis.Redis, task_id: str, wanted: str) -> None:
 def test_a_notice_goes_both_ways_once_with_its_report(
     client: redis.Redis, settings: Settings, ledger: Ledger, postbox: Postbox, receiver: Receiver
 ) -> None:
-    ReportBook(client, settings).keep("r-1", {"n": 1}, "<h1>Relatório</h1>")
+    ReportBook(client, settings).keep("r-1", full())
     gone = NoticeAttachment(report_id="r-0", form="json")
     told = Notice(
         "report/r-1",
@@ -188,7 +189,8 @@ def test_a_notice_goes_both_ways_once_with_its_report(
     assert page is not None
     assert page.get_content().strip() == "<p>Tudo bem.</p>"
     (attached,) = mail.iter_attachments()
-    assert (attached.get_filename(), attached.get_content().strip()) == ("report-r-1.html", "<h1>Relatório</h1>")
+    assert attached.get_filename() == "report-r-1.html"
+    assert "<h1>Relatório diário</h1>" in attached.get_content()
     (posted,) = receiver.received
     assert posted.headers["Idempotency-Key"] == by_webhook
     assert "Tudo &lt;bem&gt; &amp; em dia." in posted.json["text"]

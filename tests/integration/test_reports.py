@@ -22,8 +22,10 @@ from tasks.clock import now_ms, to_ms
 from tasks.keys import Keys
 from tasks.ledger import Ledger
 from tasks.report_data import ReportMaker
+from tasks.reports import ReportBook
 from tasks.settings import Settings
 from tests.integration.conftest import QUICK, Client
+from tests.sample_report import full
 
 KEYS = Keys("despacho")
 TRIAGE = "triage.process_async"
@@ -265,3 +267,36 @@ def test_a_period_that_no_report_can_have_is_refused(api: Client) -> None:
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "until"
+
+
+def test_a_report_is_given_in_the_form_and_language_that_are_wished_for(
+    api: Client, client: redis.Redis, settings: Settings
+) -> None:
+    ReportBook(client, settings).keep("r-1", full())
+    (entry,) = api.get("/api/reports").json()["reports"]
+    assert (entry["kind"], entry["until"]) == ("daily", "2026-11-23T03:00:00.000Z")
+
+    def title(**wish: Any) -> str:
+        return api.get("/api/reports/r-1", **wish).text.partition("<h1>")[2].partition("</h1>")[0]
+
+    browser = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    assert title(headers=browser) == "Relatório diário"
+    assert title(headers={**browser, "Accept-Language": "de, en;q=0.7, pt;q=0.3"}) == "Daily report"
+    assert title(headers={"Accept-Language": "en"}, params={"format": "html", "lang": "pt"}) == "Relatório diário"
+    assert api.get("/api/reports/r-1").json()["totals"]["failed"] == 7
+    table = api.get(entry["links"]["csv"])
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert table.headers["content-disposition"] == 'attachment; filename="daily-2026-11-23.csv"'
+    assert api.get("/api/reports/r-1.pdf").status_code == 404
+    assert api.get("/api/reports/r-1?lang=de").json()["errors"][0]["field"] == "lang"
+    page = api.get(entry["links"]["html"])
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert (page.headers["content-language"], page.headers["vary"]) == ("pt", "Accept, Accept-Language")
+
+
+def test_a_report_of_an_older_release_is_still_data(api: Client, client: redis.Redis, settings: Settings) -> None:
+    older = {field: full()[field] for field in ("report_id", "kind", "from", "until", "totals", "queues", "tasks")}
+    ReportBook(client, settings).keep("r-1", older)
+
+    assert api.get("/api/reports/r-1.csv").status_code == 200
+    assert api.get("/api/reports/r-1.html").status_code == 404

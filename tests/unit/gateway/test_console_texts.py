@@ -43,3 +43,11 @@ def test_what_is_said_is_in_the_dictionary_and_nothing_else_is() -> None:
     assert unused == set()
     for family in families:
         assert any(key.startswith(family) for key in known), family
+
+
+def test_every_reason_why_a_task_waits_has_a_name() -> None:
+    source = (FOLDER.parents[1] / "tasks" / "explanation.py").read_text()
+    reasons = set(re.findall(r'Reason\(\s*"(\w+)"', source))
+
+    assert reasons
+    assert {f"reason.{reason}" for reason in reasons} <= entries().keys()

@@ -36,19 +36,38 @@ async def test_a_silence_is_told_again_and_again_and_something_wakes_at_once() -
     watcher.leave()
 
 
-async def test_who_is_a_thousand_behind_is_cut_and_told_nothing_more() -> None:
+async def test_who_takes_nothing_and_is_a_thousand_behind_is_cut_and_told_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.bridge.TAKEN_WITHIN_S", 0)
     cuts: list[int] = []
     watcher = Watcher("c", abort=lambda: cuts.append(1))
-    for seq in range(BEHIND_AT_MOST):
-        watcher.offer(a_frame(seq))
-    assert not watcher.closed
+    with watcher.sending():
+        for seq in range(BEHIND_AT_MOST):
+            watcher.offer(a_frame(seq))
+        assert not watcher.closed
 
-    for seq in range(5):
-        watcher.offer(a_frame(BEHIND_AT_MOST + seq))
+        for seq in range(5):
+            watcher.offer(a_frame(BEHIND_AT_MOST + seq))
 
     assert watcher.closed
     assert await watcher.take(1) == [CLOSED]
     assert cuts == [1]
+
+
+async def test_who_is_a_thousand_behind_by_no_fault_of_the_client_reads_the_log() -> None:
+    cuts: list[int] = []
+    watcher = Watcher("c", abort=lambda: cuts.append(1))
+    for seq in range(BEHIND_AT_MOST + 1):
+        watcher.offer(a_frame(seq))
+    watcher.offer(CLOSED)
+
+    taken = await watcher.take(1)
+
+    assert taken[0] is GAP
+    assert [item.seq for item in taken if isinstance(item, Frame)] == [BEHIND_AT_MOST]
+    assert watcher.closed
+    assert cuts == []
 
 
 async def test_what_is_put_back_comes_first() -> None:

@@ -36,12 +36,12 @@ export function relative(iso) {
   return format.format(Math.trunc(seconds / size), unit);
 }
 
-// The time of day; with the day where that is not today.
-export function moment(iso) {
+// The time of day; with the day where that is not today. In the reader's time zone, unless another is named.
+export function moment(iso, timeZone = undefined) {
   if (!iso) return "–";
   const at = new Date(iso);
   const today = at.toDateString() === new Date().toDateString();
-  return formatted(at, today ? {} : { day: "2-digit", month: "2-digit" }, !today);
+  return formatted(at, { timeZone, ...(today ? {} : { day: "2-digit", month: "2-digit" }) }, !today);
 }
 
 // Hours and minutes alone.

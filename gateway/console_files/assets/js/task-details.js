@@ -2,14 +2,13 @@
 
 import { element, json } from "./elements.js";
 import { duration, exactMoment, moment, number } from "./formats.js";
-import { nameOf, text } from "./language.js";
+import { language, nameOf, text } from "./language.js";
 import { when } from "./parts.js";
 import { isFinal } from "./task-state.js";
 import { triageBlock } from "./triage-result.js";
 
 export function recordBlock(task) {
   const rows = [
-    ["id", code(task.task_id)],
     ["queue", task.queue && `${task.queue} · ${task.task_name}`],
     ["priority", task.priority && text(`priority.${task.priority}`)],
     ["attempts", attempts(task)],
@@ -21,7 +20,6 @@ export function recordBlock(task) {
     ["run", task.finished_at && duration(task.run_ms)],
     ["worker", task.worker && code(task.worker)],
     ["parent", task.parent_id && taskLink(task.parent_id)],
-    ["children", task.children && text("panel.children_of", task.children)],
     ["metadata", hasFields(task.metadata) && code(JSON.stringify(task.metadata))],
   ];
   const list = element("dl", {}, rows.filter(([, value]) => value).flatMap(row));
@@ -71,11 +69,17 @@ export function errorBlock({ error, status }) {
   );
 }
 
-// What the task went through, oldest first.
-export function timelineBlock(events) {
+const SHOWN_STEPS = 12;
+
+// What the task went through, oldest first; of a long history the latest steps, and the others on demand.
+export function timelineBlock(events, unfolded) {
   if (!events.length) return null;
   const ordered = [...events].sort((a, b) => a.seq - b.seq).map(withDuration);
-  return block("panel.log", phasesBar(ordered), element("ol", { class: "timeline" }, ordered.map(entry)));
+  const older = ordered.slice(0, -SHOWN_STEPS);
+  const steps = (some) => element("ol", { class: "timeline" }, some.map(entry));
+  const summary = element("summary", {}, text("panel.older_steps", { n: number(older.length) }));
+  const before = older.length > 0 && element("details", { class: "older-steps", open: unfolded }, summary, steps(older));
+  return block("panel.log", phasesBar(ordered), before, steps(ordered.slice(-SHOWN_STEPS)));
 }
 
 // What the actor logged, in its own words.
@@ -130,13 +134,20 @@ function entry(event) {
   );
 }
 
-function detailOf({ name, attempt, error, eta, lasted }) {
+function detailOf({ name, attempt, error, eta, lasted, waits_for: hindrance }) {
   const words = [];
+  if (hindrance) words.push(waiting(hindrance));
   if (lasted != null) words.push(text("panel.lasted", { time: duration(lasted) }));
   if (name === "running") words.push(text("panel.attempt", { attempt }));
   if (error) words.push(error.message || error.type);
   if (eta) words.push(text("tasks.due", { at: moment(eta) }));
   return words;
+}
+
+// "breaker llm": of what kind it is, and which one.
+function waiting(hindrance) {
+  const [kind, ...name] = hindrance.split(" ");
+  return [nameOf("waits", kind), name.join(" ")].filter(Boolean).join(" ");
 }
 
 // The result, a triage in words and anything else as JSON. `open` says whether the whole of it is unfolded.
@@ -160,7 +171,7 @@ function link(name, url) {
   return element("p", {}, element("a", { href: url }, text(`panel.${name}`)));
 }
 
-// Where a waiting task stands, and what holds it back; the service's own sentences, which are English.
+// Where a waiting task stands, and what holds it back.
 export function explainBlock({ position, expected_start_at: expected, reasons }) {
   const rows = [
     ["position", position != null && number(position)],
@@ -171,13 +182,28 @@ export function explainBlock({ position, expected_start_at: expected, reasons })
   return block("panel.why", list, standing.length > 0 && element("dl", {}, standing));
 }
 
+// The service's own sentence is English; the evidence says the same to everybody.
 function reasonItem({ reason, detail, evidence }) {
-  const shown = Object.entries(evidence).filter(([, value]) => value !== null && typeof value !== "object");
+  const shown = Object.entries(evidence).filter(([name, value]) => !UNTOLD.has(name) && isTellable(value));
   return element(
     "li",
     {},
     element("p", {}, nameOf("reason", reason)),
-    element("p", { class: "note", lang: "en" }, detail),
-    shown.length > 0 && element("p", { class: "code" }, shown.map(([name, value]) => `${name}: ${value}`).join(" · ")),
+    language() === "en" && element("p", { class: "note" }, detail),
+    shown.length > 0 && element("dl", { class: "evidence" }, shown.map(([name, value]) => [element("dt", {}, nameOf("evidence", name)), element("dd", {}, told(name, value))])),
   );
+}
+
+// What stands elsewhere on the page already.
+const UNTOLD = new Set(["exact", "position", "total", "succeeded", "failed", "cancelled", "pending", "attempt", "max_retries"]);
+
+function isTellable(value) {
+  return Array.isArray(value) ? value.length > 0 : value !== null && typeof value !== "object";
+}
+
+function told(name, value) {
+  if (name === "batch") return taskLink(value);
+  if (typeof value === "number") return number(value);
+  if (Array.isArray(value)) return code(value.join(", "));
+  return /^\d{4}-\d\d-\d\dT.*Z$/.test(value) ? when(value) : code(String(value));
 }

@@ -36,9 +36,11 @@ export class TaskPages {
     return [...this.cursors.values()].some((cursor) => cursor !== null);
   }
 
-  async newest() {
+  // The newest page; where types are merged, of these types alone, or of all.
+  async newest(only = null) {
     const names = (await taskTypes()).map((type) => type.task_name);
-    return this.read((this.mergesTypes ? names : [null]).map((type) => [type, null]));
+    const wanted = this.mergesTypes ? names.filter((name) => only === null || only.has(name)) : [null];
+    return this.read(wanted.map((type) => [type, null]));
   }
 
   async older() {

@@ -6,6 +6,7 @@ import { nameOf, text } from "./language.js";
 import { urgency } from "./triage-result.js";
 
 const FRESH_MS = 10_000;
+const POINTED_OUT = 5;
 const COLUMNS = ["status", "task", "priority", "progress", "wait", "run", "created"];
 const FIGURES = new Set(["wait", "run", "created"]);
 
@@ -24,6 +25,9 @@ export class TaskRows {
   render(tasks) {
     this.element.hidden = tasks.length === 0;
     this.dropOthers(tasks);
+    // A few that arrive are pointed out; where all are new, that would only flicker.
+    const arriving = tasks.filter((task) => !this.rows.has(task.task_id)).length;
+    this.pointsOut = this.rows.size > 0 && arriving <= POINTED_OUT;
     tasks.forEach((task, place) => this.place(this.row(task), place));
   }
 
@@ -44,7 +48,7 @@ export class TaskRows {
   }
 
   newRow({ task_id: id, created_at: created }) {
-    const fresh = this.rows.size > 0 && Date.now() - Date.parse(created) < FRESH_MS;
+    const fresh = this.pointsOut && Date.now() - Date.parse(created) < FRESH_MS;
     const row = element("tr", { class: fresh ? "new" : null, "data-task": id });
     row.append(
       element("td", {}, element("span", { class: "status" })),
@@ -76,7 +80,7 @@ function fillRow(row, task) {
   status.firstChild.dataset.status = task.status;
   status.firstChild.textContent = text(`status.${task.status}`);
   name.firstChild.textContent = nameOf("task", task.task_name);
-  name.lastChild.textContent = task.case_id ?? "";
+  name.lastChild.textContent = task.case_id ?? task.metadata?.name ?? "";
   priority.textContent = task.priority ? text(`priority.${task.priority}`) : "";
   priority.className = `priority-${task.priority}`;
   fillProgress(progress, task);
@@ -120,8 +124,9 @@ function explained(error) {
   return [error?.type, error?.message].filter(Boolean).join(": ");
 }
 
-function due(task) {
-  return task.eta ? text("tasks.due", { at: moment(task.eta) }) : "";
+function due({ eta, status, error }) {
+  const at = eta ? text("tasks.due", { at: moment(eta) }) : "";
+  return [at, status === "retrying" && explained(error)].filter(Boolean).join(" · ");
 }
 
 function finding({ result }) {

@@ -12,6 +12,8 @@ export class TaskStore {
     this.tasks = new Map();
     this.shown = PAGE;
     this.loaded = false;
+    // The types of which the list may lack a task.
+    this.lacking = new Set();
   }
 
   get visible() {
@@ -24,9 +26,11 @@ export class TaskStore {
     return this.pages.hasOlder || this.tasks.size > this.shown;
   }
 
-  // Read the newest page again.
-  async refresh() {
-    await this.take((pages) => pages.newest());
+  // Read the newest page again; only what may be lacking, once there is a list.
+  async refresh({ all = false } = {}) {
+    const only = this.loaded && !all ? this.lacking : null;
+    this.lacking = new Set();
+    await this.take((pages) => pages.newest(only));
     this.loaded = true;
     this.forgetOldest();
     this.onChange();
@@ -54,7 +58,7 @@ export class TaskStore {
   // Carry a task on. Returns whether the list may lack a task now, so that it should be read again.
   apply(name, seq, data) {
     const known = this.tasks.get(data.task_id);
-    if (!known) return name !== "progress" && this.mayWant(data);
+    if (!known) return name !== "progress" && this.mayWant(data) && Boolean(this.lacking.add(data.task_name));
     this.tasks.set(data.task_id, { ...after(known, name, seq, data), touched: performance.now() });
     this.onChange();
     return false;

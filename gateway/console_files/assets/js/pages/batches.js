@@ -5,7 +5,7 @@ import { childrenBar, pauses } from "../children.js";
 import { atMostEvery, element } from "../elements.js";
 import { nameOf, text } from "../language.js";
 import { onEvent } from "../live.js";
-import { badge, bar, confirmed, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, waitState, when } from "../parts.js";
+import { badge, confirmed, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, waitState, when } from "../parts.js";
 import { may } from "../session.js";
 import { isFinal } from "../task-state.js";
 
@@ -64,11 +64,11 @@ function content(batches, again) {
 
 function cells(batch, again) {
   const paused = pauses(batch) === "resume" ? badge("warn", text("batches.paused")) : null;
-  const name = batch.metadata?.name ?? batch.task_id.slice(-8);
+  const name = batch.metadata?.name ?? nameOf("task", batch.task_name);
   return [
-    element("a", { href: `/tasks/${batch.task_id}`, id: `batch-${batch.task_id}` }, nameOf("task", batch.task_name), " ", element("span", { class: "code" }, name)),
+    element("div", { class: "stacked" }, element("a", { href: `/tasks/${batch.task_id}`, id: `batch-${batch.task_id}` }, name), element("span", { class: "code" }, batch.task_id.slice(-8))),
     element("div", { class: "stacked" }, statusMark(batch.status), paused),
-    element("div", { class: "stacked" }, batch.status === "running" && bar(batch.progress, text("tasks.progress")), batch.children && childrenBar(batch.children)),
+    batch.children ? childrenBar(batch.children) : "",
     when(batch.created_at),
     element("div", { class: "actions" }, actions(batch, again)),
   ];

@@ -1,8 +1,9 @@
 // What runs by the clock: when it ran last and will run next; it can be run now, paused and resumed.
 
 import { callInSession } from "../api.js";
+import { cronWords } from "../cron-words.js";
 import { element } from "../elements.js";
-import { number } from "../formats.js";
+import { moment, number } from "../formats.js";
 import { nameOf, text } from "../language.js";
 import { badge, card, doButton, emptyState, errorState, keepFocus, pageHead, row, statusMark, table, toast, waitState, when, whileSeen } from "../parts.js";
 import { may } from "../session.js";
@@ -44,11 +45,16 @@ function cells(schedule, again) {
   ];
   return [
     element("div", { class: "stacked" }, element("span", {}, name), element("span", { class: "note" }, nameOf("task", task))),
-    element("span", { class: "code" }, cron),
-    element("div", { class: "stacked" }, paused ? badge("warn", text("schedules.paused")) : when(next), trouble),
-    element("div", { class: "stacked" }, when(last), status && statusMark(status)),
+    element("div", { class: "stacked" }, element("span", {}, cron === "off" ? text("schedules.off") : cronWords(cron)), element("span", { class: "code note" }, cron)),
+    element("div", { class: "stacked" }, paused ? badge("warn", text("schedules.paused")) : when(next), !paused && next && element("span", { class: "note" }, moment(next, schedule.time_zone)), trouble),
+    element("div", { class: "stacked" }, lastRun(schedule), status && statusMark(status)),
     element("div", { class: "actions" }, may("ops:write") && actions(name, paused, again)),
   ];
+}
+
+// How it went is told in full by the task that it queued.
+function lastRun({ last_at: at, last_task_id: id }) {
+  return id && at ? element("a", { href: `/tasks/${id}` }, when(at)) : when(at);
 }
 
 function actions(name, paused, again) {

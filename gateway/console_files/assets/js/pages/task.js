@@ -9,7 +9,7 @@ import { duration, moment, percent } from "../formats.js";
 import { nameOf, text } from "../language.js";
 import { onEvent } from "../live.js";
 import { LiveStream } from "../live-stream.js";
-import { doButton, pageHead, toast } from "../parts.js";
+import { badge, confirmed, doButton, pageHead, toast } from "../parts.js";
 import { may } from "../session.js";
 import { errorBlock, explainBlock, linesBlock, recordBlock, resultBlock, timelineBlock } from "../task-details.js";
 import { after, fromEvent, isFinal } from "../task-state.js";
@@ -34,7 +34,7 @@ class TaskPage {
     this.unread = null;
     this.render = perFrame(() => !signal.aborted && this.draw());
     this.readSoon = atMostEvery(READ_EVERY_MS, () => !signal.aborted && this.read());
-    this.linesSoon = atMostEvery(LINES_EVERY_MS, () => !signal.aborted && this.readLines());
+    this.linesSoon = atMostEvery(LINES_EVERY_MS, () => !signal.aborted && (document.hidden ? this.linesSoon() : this.readLines()));
     this.explainSoon = atMostEvery(EXPLAIN_EVERY_MS, () => !signal.aborted && this.explain());
   }
 
@@ -162,10 +162,10 @@ class TaskPage {
     this.drawDetails(this.task);
   }
 
-  drawWhere({ case_id: caseId, task_name: name, task_id: id }) {
+  drawWhere({ case_id: caseId, task_name: name, task_id: id, metadata }) {
     if (this.where.children.length) return;
     const link = caseId && element("a", { href: `/tasks?case_id=${encodeURIComponent(caseId)}` }, text("panel.case", { case: caseId }));
-    this.where.append(link || name, " · ", element("span", { class: "code" }, id));
+    this.where.append(link || metadata?.name || name, " · ", element("span", { class: "code" }, id));
   }
 
   drawNow(task) {
@@ -174,8 +174,10 @@ class TaskPage {
     const [line, bar, doing, children] = this.now.children;
     line.firstChild.dataset.status = task.status;
     line.firstChild.textContent = text(`status.${task.status}`);
+    line.children[1].hidden = !task.paused;
     line.lastChild.textContent = besideStatus(task);
-    bar.hidden = task.status !== "running";
+    // The bar of a batch's cases tells more.
+    bar.hidden = task.status !== "running" || Boolean(task.children);
     bar.value = task.progress;
     doing.hidden = task.status !== "running" || !task.progress_message;
     doing.textContent = task.progress_message;
@@ -200,7 +202,7 @@ class TaskPage {
     if (pause) made.push(doButton(text(`part.${pause}`), {}, () => this.ask("POST", `${this.path}/${pause}`)));
     if (!mayMove()) return made;
     const moves = {
-      cancel: () => doButton(text("panel.cancel"), {}, () => this.ask("DELETE", this.path)),
+      cancel: () => doButton(text("panel.cancel"), {}, () => this.cancel(task)),
       cancelling: () => button(text("panel.cancelling"), { disabled: true }, () => {}),
       retry: () => doButton(text("panel.retry"), { class: "primary" }, () => this.ask("POST", `/api/tasks/retry/${this.id}`)),
     };
@@ -220,10 +222,16 @@ class TaskPage {
     const key = JSON.stringify([task, this.events.length], (name, value) => (CHANGING.has(name) ? undefined : value));
     if (key === this.main.dataset.key) return;
     this.main.dataset.key = key;
-    const open = this.main.querySelector("details")?.open ?? false;
-    const blocks = [errorBlock(task), resultBlock(task, open), timelineBlock(this.events)];
+    const isOpen = (which) => this.main.querySelector(which)?.open ?? false;
+    const blocks = [errorBlock(task), resultBlock(task, isOpen("details:not(.older-steps)")), timelineBlock(this.events, isOpen(".older-steps"))];
     this.main.replaceChildren(...blocks.filter((block) => block !== null));
     this.aside.replaceChildren(recordBlock(task));
+  }
+
+  // A batch takes its cases with it.
+  async cancel({ children }) {
+    const wanted = !children || (await confirmed(text("panel.cancel"), text("batches.cancel_ask"), text("panel.cancel")));
+    if (wanted) await this.ask("DELETE", this.path);
   }
 
   async ask(method, path) {
@@ -255,7 +263,8 @@ function besideStatus({ status, progress, eta, run_ms: ran }) {
 }
 
 function nowElements() {
-  const line = element("div", {}, element("span", { class: "status" }), element("span", { class: "percent" }));
+  const paused = badge("warn", text("batches.paused"));
+  const line = element("div", {}, element("span", { class: "status" }), paused, element("span", { class: "percent" }));
   const bar = element("progress", { max: 100, "aria-label": text("tasks.progress") });
   return [line, bar, element("p", { class: "doing" }), element("div")];
 }

@@ -1,7 +1,7 @@
 // The list of tasks: its filter stands in the address, its rows are live, and what can be done to all that match.
 
 import { callInSession } from "../api.js";
-import { atMostEvery, button, element, perFrame } from "../elements.js";
+import { atMostEvery, button, element } from "../elements.js";
 import { has } from "../features.js";
 import { number } from "../formats.js";
 import { nameOf, text } from "../language.js";
@@ -16,6 +16,8 @@ import { TaskStore } from "../task-store.js";
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const PERIODS = { "15m": 15, "1h": 60, "24h": 1_440, "7d": 10_080 };
+const DRAW_EVERY_MS = 100;
+const READ_EVERY_MS = 1_000;
 const FIELDS = ["status", "task_name", "queue", "priority", "case_id", "parent_id", "since"];
 
 export function show(page) {
@@ -30,8 +32,8 @@ class TasksPage {
     this.asked = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ""]));
     this.rows = new TaskRows();
     this.below = element("div");
-    this.render = perFrame(() => !signal.aborted && this.draw());
-    this.refresh = atMostEvery(500, () => !signal.aborted && !document.hidden && this.read());
+    this.render = atMostEvery(DRAW_EVERY_MS, () => !signal.aborted && this.draw());
+    this.refresh = atMostEvery(READ_EVERY_MS, () => !signal.aborted && !document.hidden && this.read());
   }
 
   start() {
@@ -47,7 +49,7 @@ class TasksPage {
     this.filter();
     onEvent((name, seq, data) => this.store.apply(name, seq, data) && this.refresh(), this.signal);
     // What a read missed while the service was away is read when the stream is back.
-    onLiveState((state) => state === "open" && this.refresh(), this.signal);
+    onLiveState((state) => state === "open" && this.read({ all: true }), this.signal);
   }
 
   // ---------------------------------------------------------------------------------------------- filter
@@ -123,10 +125,10 @@ class TasksPage {
 
   // ------------------------------------------------------------------------------------------------ list
 
-  async read() {
+  async read(how) {
     const store = this.store;
     try {
-      await store.refresh();
+      await store.refresh(how);
       this.refused = null;
     } catch (problem) {
       this.refused = problem;
@@ -138,7 +140,8 @@ class TasksPage {
     const tasks = this.store.visible;
     this.rows.render(tasks);
     const filtered = Object.keys(this.query).length > 0;
-    this.note.textContent = tasks.length ? text(this.store.pages.mergesTypes ? "tasks.unfiltered" : "tasks.shown", { n: number(tasks.length) }) : "";
+    const shown = this.store.pages.mergesTypes ? "tasks.unfiltered" : "tasks.shown";
+    this.note.textContent = tasks.length ? text(shown, { n: number(tasks.length) }) : "";
     const edge = this.edge(tasks, filtered);
     if (this.below.dataset.edge === edge && edge !== "failed") return;
     this.below.dataset.edge = edge;
@@ -180,7 +183,7 @@ class TasksPage {
     const { status, ...others } = filter;
     const answer = await callInSession("POST", `/api/tasks/${verb}`, status ? { ...others, status: [status] } : others);
     toast(text(`tasks.${verb}_all_done`, { n: number(answer.cancelled ?? answer.retried ?? 0) }));
-    this.refresh();
+    await this.read({ all: true });
   }
 }
 
