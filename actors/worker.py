@@ -33,6 +33,7 @@ def main(settings: Settings) -> int:
     check_extras(settings)
     # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from actors.alerts import WORKERS_WAIT, StandBy
     from actors.main import declare_all
     from middleware.broker import build_broker
     from middleware.run_lines import keep_lines_of_runs
@@ -46,10 +47,12 @@ def main(settings: Settings) -> int:
     if settings.task_log_level != "off":
         keep_lines_of_runs(settings.task_log_level)
     shield_log_handlers(broker.interrupts)
-    declare_all(broker).warm()
+    tools = declare_all(broker)
+    tools.warm()
     worker = LaneWorker(broker, settings.threads)
     worker.start()
     _prove(worker, settings)
+    StandBy(tools.watch, WORKERS_WAIT).start()
     log.info("worker %s is ready with %d threads", broker.worker, settings.threads)
     orders.wait()
     if not orders.stop:

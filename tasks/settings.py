@@ -232,6 +232,15 @@ class Settings(BaseSettings):
     report_language: Literal["pt", "en"] = Field(
         default="pt", description="The language of reports that are sent, and shown to who wishes for no other."
     )
+    report_delivery: tuple[Literal["daily", "weekly"], ...] = Field(
+        default=("daily", "weekly"),
+        description="The scheduled reports that are sent, by the ways of notices, as JSON; `[]`: none.",
+    )
+    report_to: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description='The addresses that reports go to, as JSON: `["partners@app.example"]`; unset, those of notices.',
+    )
     schedules: dict[str, str] = Field(
         default={},
         description='Other cron lines for schedules, or `off`, as JSON: `{"weekly-report": "0 8 * * 1"}`.',
@@ -377,7 +386,7 @@ class Settings(BaseSettings):
                 raise ValueError(wrong.errors[0].message) from None
         return url
 
-    @field_validator("smtp_to")
+    @field_validator("smtp_to", "report_to")
     @classmethod
     def _are_mailboxes(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         for address in addresses:
