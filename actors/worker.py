@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.engines.extras import check_extras
 from actors.probes import answer_probes
+from tasks import tracing
 from tasks.installation import check_installation
 from tasks.readiness import RETIRE_SIGNAL, announce_ready_and_stay
 from tasks.settings import Settings
@@ -47,6 +48,7 @@ def main(settings: Settings) -> int:
     if settings.task_log_level != "off":
         keep_lines_of_runs(settings.task_log_level)
     shield_log_handlers(broker.interrupts)
+    tracing.switch_on("worker", settings.traces, broker.interrupts.held_back)
     tools = declare_all(broker)
     tools.warm()
     worker = LaneWorker(broker, settings.threads)
@@ -60,6 +62,7 @@ def main(settings: Settings) -> int:
         worker.retire(lambda: orders.stop)
     log.info("worker %s drains", broker.worker)
     worker.drain(settings.drain_timeout_s)
+    tracing.switch_off()
     return 0
 
 

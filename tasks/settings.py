@@ -10,6 +10,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -93,6 +94,10 @@ class Settings(BaseSettings):
     task_log_level: Literal["debug", "info", "warning", "error", "off"] = Field(
         default="info",
         description="Which lines of an actor are kept in its task's log, and all that are more severe; `off`: none.",
+    )
+    traces: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Send traces by OpenTelemetry, an extra; `auto`: where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.",
     )
     access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
@@ -432,6 +437,15 @@ class Settings(BaseSettings):
         for name in limits.keys() - CATALOG.specs.keys():
             raise ValueError(f"there is no task {name!r}; there are: {', '.join(CATALOG.specs)}")
         return limits
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {name!r}; a zone is named as America/Sao_Paulo") from None
+        return name
 
     @field_validator("schedules")
     @classmethod
