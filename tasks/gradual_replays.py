@@ -108,9 +108,15 @@ class ReplayBook:
     def _wait_s(self, found: Replay) -> float | None:
         took_ms = now_ms() - (found.step.began_ms or 0)
         if took_ms >= self._step_ms:
-            self._end(found, STOPPED, TOOK_TOO_LONG)
+            self._end(found, STOPPED, self._why_so_long(found))
             return None
         return min(max(took_ms / 4_000, SOONEST_S), LATEST_S)
+
+    def _why_so_long(self, found: Replay) -> str:
+        """What is tried again for hours may have failed of the fault already."""
+        going = self._ledger.tasks(self._going(found, LOOKED_AT_ONCE))
+        is_back = any(task.error and fingerprint_of(task) in found.fingerprints for task in going)
+        return CAME_BACK if is_back else TOOK_TOO_LONG
 
     # -------------------------------------------------------------------------------------- what became of them
 
@@ -287,11 +293,19 @@ class ReplayDesk:
         if not fields:
             return None
         found = Replay.parse(replay_id, fields)
-        is_lost = found.is_running and status is not None and State(status.decode()).final
-        return replace(found, state=STOPPED, reason=LOST) if is_lost else found
+        return replace(found, state=STOPPED, reason=LOST) if _is_lost(found, status) else found
 
     async def _call(self, name: str, *arguments: Any) -> Any:
         return await self._tasks.call(name, *arguments)
+
+
+def _is_lost(found: Replay, status: bytes | None) -> bool:
+    """Whether nobody sees to it any more: its task has ended without it, or is gone."""
+    if not found.is_running:
+        return False
+    if status is None:
+        return now_ms() - found.began_ms > BEGUN_WITHIN_S * 1_000
+    return State(status.decode()).final
 
 
 def _fields(wish: Wish, letters: Sequence[Fact], *, is_all: bool) -> list[str | int]:
