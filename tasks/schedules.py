@@ -32,7 +32,7 @@ ON_TIME_MS = 2 * MINUTE_MS
 """A slot that is seen so soon was not missed."""
 OVERDUE_MS = 5 * MINUTE_MS
 QUEUED_AND_NOT_NOTED = 1_000
-"""Among so many slots after the last that was seen to, one may have been queued by a scheduler that was killed then."""
+"""Among so many slots after the last that was seen to, a scheduler that was killed then may have queued one."""
 LOOKED_BACK = dt.timedelta(days=366)
 MISSED_KEPT_MS = 7 * 24 * 60 * MINUTE_MS
 """How long after the last slot that was missed it is still told how many were."""
@@ -140,7 +140,7 @@ class SlotBook:
         if not ids:
             return 0
         with redis_faults():
-            return cast(int, self._ledger.client.exists(*(self._ledger.keys.of("task", id=each) for each in ids)))
+            return self._ledger.client.exists(*(self._ledger.keys.of("task", id=each) for each in ids))
 
     def overdue(self, moment: dt.datetime) -> list[Overdue]:
         """The schedules that should have come five minutes ago or earlier, with the first slot that nobody saw to.
