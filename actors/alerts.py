@@ -1,8 +1,9 @@
 """Evaluates the rules of alerts, once per slot of time, and sees to it that their changes are told.
 
-Who evaluates: the task `alerts.evaluate`, each minute; and every scheduler, a third of a slot later, where nobody has
-done it by then. So it is done where all workers are dead or have their hands full. What is to be told is queued as
-`notices.send`; where no worker lives, the scheduler delivers it itself, again in each slot until it is taken.
+Who evaluates: the task `alerts.evaluate`, each minute; every scheduler, a third of a slot later, where nobody has
+done it by then; and every worker, another third later. So it is done where all workers are dead or have their hands
+full, and where all schedulers are dead. What is to be told is queued as `notices.send`; where no worker takes tasks,
+whoever evaluates delivers it, again in each slot until it is taken.
 
 Nothing can be evaluated without Redis: that is told by `/readyz` and by the schedulers' logs.
 """
@@ -131,11 +132,16 @@ def evaluate(run: Run, payload: AlertsPayload, tools: Toolbox) -> AlertsResult: 
 # ---------------------------------------------------------------------------------------------- standing by
 
 
-class StandBy:
-    """Evaluates in a thread of the scheduler whatever slot nobody has evaluated."""
+SCHEDULERS_WAIT, WORKERS_WAIT = 1 / 3, 2 / 3
+"""Of a slot, until they evaluate it if nobody has."""
 
-    def __init__(self, watch: Watch) -> None:
+
+class StandBy:
+    """Evaluates in a thread of its own whatever slot nobody has evaluated when this part of it is over."""
+
+    def __init__(self, watch: Watch, part: float) -> None:
         self._watch = watch
+        self._part = part
         self._stopped = Event()
         self._is_away = False
         self._thread = Thread(target=self._run, name="alerts", daemon=True)
@@ -149,7 +155,7 @@ class StandBy:
 
     def _run(self) -> None:
         every_s = self._watch.rules.every_s
-        while not self._stopped.wait(_until_s(time(), every_s)):
+        while not self._stopped.wait(_until_s(time(), every_s, self._part)):
             self._evaluate()
 
     def _evaluate(self) -> None:
@@ -166,6 +172,6 @@ class StandBy:
             log.error("alerts could not be evaluated: %s", type(error).__name__)
 
 
-def _until_s(now_s: float, every_s: int) -> float:
-    """Seconds until a third of the next slot is over whose third is still to come."""
-    return every_s - (now_s - every_s / 3) % every_s
+def _until_s(now_s: float, every_s: int, part: float) -> float:
+    """Seconds until this part of a slot is over, of the next slot whose part is still to come."""
+    return every_s - (now_s - every_s * part) % every_s

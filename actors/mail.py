@@ -29,13 +29,20 @@ class Attached:
 
 
 def message(
-    settings: Settings, message_id: str, subject: str, text: str, html: str, attached: Sequence[Attached]
+    settings: Settings,
+    message_id: str,
+    subject: str,
+    text: str,
+    html: str,
+    attached: Sequence[Attached],
+    to: Sequence[str] = (),
 ) -> EmailMessage:
-    """The message with its headers. It is marked as made by a machine (RFC 3834): no absence notice answers."""
+    """The message with its headers, to the addresses of the settings or to others. It is marked as made by a machine
+    (RFC 3834): no absence notice answers."""
     told = EmailMessage(policy=policy.SMTP)
     told["Subject"] = " ".join(subject.split())
     told["From"] = settings.smtp_from
-    told["To"] = ", ".join(settings.smtp_to)
+    told["To"] = ", ".join(to or settings.smtp_to)
     told["Date"] = format_datetime(localtime())
     told["Message-ID"] = f"<{message_id}@{(settings.smtp_from or '').rpartition('@')[2]}>"
     told["Auto-Submitted"] = "auto-generated"

@@ -48,7 +48,7 @@ def _by_email(notice_id: str, payload: NoticePayload, tools: Toolbox, put_off_be
         raise NoticeRefused("no mail server is set. Check DESPACHO_SMTP_HOST")
     attached, missing = _attached(payload, tools)
     text = "\n\n".join([_with_fields(payload), *missing])
-    told = mail.message(settings, notice_id, payload.subject, text, payload.html, attached)
+    told = mail.message(settings, notice_id, payload.subject, text, payload.html, attached, payload.to)
     with tools.webhook_doors.through(place(settings.smtp_host, settings.smtp_port), put_off_before):
         return NoticeResult(outcome="sent", refused=mail.send(settings, told))
 

@@ -12,18 +12,21 @@ import logging
 import signal
 import time
 from contextlib import suppress
+from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
 import pendulum
 from periodiq import Scheduler
 
-from actors.alerts import StandBy
+from actors.alerts import SCHEDULERS_WAIT, StandBy
 from actors.main import declare_all
 from middleware.broker import LaneBroker, build_broker
 from tasks.errors import DespachoError, Unavailable
 from tasks.keys import Keys
 from tasks.readiness import announce_ready
 from tasks.restoring import check_whole
+from tasks.scheduler_beats import SchedulerBeats
 from tasks.schedules import SlotBook
 from tasks.settings import Settings
 from tasks.timetable import Schedule
@@ -94,10 +97,20 @@ def main(settings: Settings) -> int:
     tools = declare_all(broker)
     ours = timers(broker)
     others = [actor for actor in broker.actors.values() if "periodic" in actor.options]
-    StandBy(tools.watch).start()
+    StandBy(tools.watch, SCHEDULERS_WAIT).start()
+    Thread(target=_beat, args=(broker,), name="beats", daemon=True).start()
     announce_ready()
     _run(broker, ours, [*others, *ours])
     return 0
+
+
+def _beat(broker: LaneBroker) -> None:
+    """Say that this scheduler lives, as long as its process does."""
+    beats, name, pause = SchedulerBeats(broker.client, broker.settings), uuid4().hex, Event()
+    while True:
+        with suppress(Unavailable):
+            beats.beat(name)
+        pause.wait(broker.settings.heartbeat_timeout_s / 3)
 
 
 def _run(broker: LaneBroker, ours: list[Timer], periodic: list[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.toolbox import Toolbox
 from middleware.run import Run
+from tasks import tracing
 from tasks.callbacks import Callback, check_callback
 from tasks.clock import now_ms, rfc3339
 from tasks.errors import BreakerOpen, InvalidInput, WebhookFailed, WebhookRefused
@@ -36,7 +37,11 @@ def deliver(run: Run, payload: WebhookPayload, tools: Toolbox) -> WebhookResult:
         return WebhookResult(outcome="forgotten")
     callback = _callback(payload, tools)
     body = compact_json(message(told[0], payload)).encode()
-    answer = _send(run, payload, callback, body, tools)
+    # In the trace of the task that it tells of, beside its runs; the delivery's own run is linked.
+    of_task = {"traceparent": told[0].options.origin.traceparent}
+    with tracing.span("POST webhook", "client", parent=of_task, links=True, http__request__method="POST") as span:
+        answer = _send(run, payload, callback, body, tools)
+        span.set(http__response__status_code=answer.status, despacho__attempt=run.started.retries + 1)
     if not 200 <= answer.status < 300:
         raise _failure(answer, payload, tools)
     return WebhookResult(outcome="delivered", http_status=answer.status)

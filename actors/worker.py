@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.engines.extras import check_extras
 from actors.probes import answer_probes
+from tasks import tracing
 from tasks.installation import check_installation
 from tasks.readiness import RETIRE_SIGNAL, announce_ready_and_stay
 from tasks.settings import Settings
@@ -33,6 +34,7 @@ def main(settings: Settings) -> int:
     check_extras(settings)
     # Before numpy is loaded: BLAS threads of eight tasks at a time only get into each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from actors.alerts import WORKERS_WAIT, StandBy
     from actors.main import declare_all
     from middleware.broker import build_broker
     from middleware.run_lines import keep_lines_of_runs
@@ -46,10 +48,13 @@ def main(settings: Settings) -> int:
     if settings.task_log_level != "off":
         keep_lines_of_runs(settings.task_log_level)
     shield_log_handlers(broker.interrupts)
-    declare_all(broker).warm()
+    tracing.switch_on("worker", settings.traces, broker.interrupts.held_back)
+    tools = declare_all(broker)
+    tools.warm()
     worker = LaneWorker(broker, settings.threads)
     worker.start()
     _prove(worker, settings)
+    StandBy(tools.watch, WORKERS_WAIT).start()
     log.info("worker %s is ready with %d threads", broker.worker, settings.threads)
     orders.wait()
     if not orders.stop:
@@ -57,6 +62,7 @@ def main(settings: Settings) -> int:
         worker.retire(lambda: orders.stop)
     log.info("worker %s drains", broker.worker)
     worker.drain(settings.drain_timeout_s)
+    tracing.switch_off()
     return 0
 
 

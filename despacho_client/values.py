@@ -28,7 +28,8 @@ class Accepted(TypedDict):
 
 
 class Schedule(TypedDict):
-    """What the service does by itself; `missed` counts slots that passed while no scheduler ran."""
+    """What the service does by itself; `missed` counts slots that passed lately while no scheduler ran, the last of
+    them at `missed_at`."""
 
     name: str
     task_name: str
@@ -40,6 +41,7 @@ class Schedule(TypedDict):
     last_status: Status | None
     paused: bool
     missed: int
+    missed_at: str | None
     overdue: bool
 
 

@@ -36,6 +36,8 @@ from gateway.metrics import CountedRequests
 from gateway.problems import HANDLERS
 from gateway.request_id import RequestId
 from gateway.services import Services
+from gateway.traced import Traced
+from tasks import tracing
 from tasks.settings import Settings
 
 ALLOWED = (
@@ -75,6 +77,7 @@ def create_app(settings: Settings) -> Starlette:
             *console.ROUTES,
         ],
         middleware=[
+            *([Middleware(Traced)] if tracing.is_on() else []),
             Middleware(CountedRequests, known.requests),
             *([Middleware(AccessLog)] if settings.access_log else []),
             *_middleware(settings),

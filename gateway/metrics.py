@@ -74,6 +74,7 @@ async def metrics(request: Request, identity: Identity) -> Response:  # noqa: AR
         *_durations(totals),
         *_queues(queues),
         *_workers(await reader.workers()),
+        *_watched(*await known.alerts.watched()),
         *_memory(*await reader.memory()),
         *_process(known.requests, known.bridge.watching),
     ]
@@ -151,6 +152,15 @@ def _workers(workers: Iterable[Worker]) -> Iterable[Metric]:
     yield GaugeMetricFamily("despacho_workers", "Worker processes that live.", len(living))
     yield GaugeMetricFamily("despacho_worker_threads", "Their threads.", sum(worker.threads for worker in living))
     yield GaugeMetricFamily("despacho_busy_threads", "Those that hold a task.", sum(worker.busy for worker in living))
+
+
+def _watched(schedulers: int, evaluated_s: float) -> Iterable[Metric]:
+    yield GaugeMetricFamily("despacho_schedulers", "Scheduler processes that live.", schedulers)
+    yield GaugeMetricFamily(
+        "despacho_alerts_evaluated_timestamp_seconds",
+        "When the rules of alerts were evaluated; 0: never.",
+        evaluated_s,
+    )
 
 
 def _memory(used: int, most: int) -> Iterable[Metric]:

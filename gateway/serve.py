@@ -16,6 +16,7 @@ from gateway.app import create_app
 from gateway.bridge import Bridge
 from gateway.connections import raise_file_limit
 from gateway.protocol import configure
+from tasks import tracing
 from tasks.connection import connect
 from tasks.errors import Unavailable
 from tasks.installation import check_installation
@@ -80,6 +81,7 @@ def main(settings: Settings) -> int:
     _say_nothing_of_cut_streams()
     raise_file_limit()
     _check_installation(settings)
+    tracing.switch_on("gateway", settings.traces)
     app = create_app(settings)
     _collect_seldom()
     config = configure(
@@ -92,4 +94,5 @@ def main(settings: Settings) -> int:
     )
     server = Server(config, app.state.services.bridge)
     server.run()
+    tracing.switch_off()
     return 0 if server.started else 1

@@ -36,6 +36,7 @@ from gateway.requests import (
     task_of,
 )
 from gateway.services import Services, services
+from tasks import tracing
 from tasks.api_keys import PAYLOAD, Identity
 from tasks.blobs import EMBEDDINGS_FILE, result_place
 from tasks.catalog import BATCH, TaskSpec
@@ -129,6 +130,14 @@ async def _submit(
     Whether an Idempotency-Key is known, and its tasks, are looked up and stored in one script: of requests that race
     one is the first, and no other ever sees it half stored.
     """
+    with tracing.span("submit", "producer", messaging__system="despacho", messaging__operation__type="send") as span:
+        span.set(messaging__batch__message_count=len(orders))
+        return await _prepare_and_submit(request, identity, orders, prefix)
+
+
+async def _prepare_and_submit(
+    request: Request, identity: Identity, orders: Sequence[Order], prefix: str
+) -> tuple[Submitted, list[NewTask]]:
     known, asks = services(request).tasks, by(request, identity)
     key = await idempotency(request, identity.tenant)
     try:

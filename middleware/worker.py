@@ -22,6 +22,7 @@ from middleware.proof import Proof
 from middleware.pulse import Pulse
 from middleware.run import Delivery, ShuttingDown
 from middleware.run_lines import LineSender
+from middleware.run_spans import span_of
 from tasks.context import about
 from tasks.errors import Unavailable
 
@@ -56,7 +57,7 @@ class _SteadyThread(WorkerThread):
 
     def process_message(self, message: MessageProxy) -> None:
         assert isinstance(message, Delivery)
-        with about(message.run.context()):
+        with about(message.run.context()), span_of(message):
             self._process(message)
 
     def _process(self, message: Delivery) -> None:

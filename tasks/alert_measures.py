@@ -19,6 +19,7 @@ from tasks.keys import Keys
 from tasks.ledger import Ledger
 from tasks.lifecycle import LANES, lane_name
 from tasks.redis_faults import redis_faults
+from tasks.scheduler_beats import SchedulerBeats
 from tasks.schedules import SlotBook
 from tasks.settings import Settings
 from tasks.statistics import Figures, aggregate
@@ -43,6 +44,7 @@ class Measures:
         self._keys = Keys(settings.namespace)
         self._catalog = catalog
         self._slots = SlotBook(Ledger(client, settings, catalog), settings)
+        self._schedulers = SchedulerBeats(client, settings)
         self._heartbeat_timeout_ms = int(settings.heartbeat_timeout_s * 1_000)
 
     def now_ms(self) -> int:
@@ -72,6 +74,8 @@ class Measures:
             yield from self._waiting(rule.priority, now_ms)
         elif rule.kind == "no_worker":
             yield Sample(self.workers(now_ms))
+        elif rule.kind == "no_scheduler":
+            yield Sample(self._schedulers.living(now_ms))
         elif rule.kind == "backup_failed":
             last = last_backup(self._client, self._settings)
             yield Sample(0 if last is None or last["ok"] else 1)

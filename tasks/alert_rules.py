@@ -23,6 +23,7 @@ Kind = Literal[
     "failure_rate",
     "oldest_waiting",
     "no_worker",
+    "no_scheduler",
     "memory",
     "backup_failed",
     "breaker_open",
@@ -34,18 +35,21 @@ UNITS: dict[Kind, str] = {
     "failure_rate": "%",
     "oldest_waiting": "s",
     "no_worker": "workers",
+    "no_scheduler": "schedulers",
     "memory": "%",
     "backup_failed": "backups",
     "breaker_open": "breakers",
     "schedule_missed": "s",
 }
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TOO_FEW: frozenset[Kind] = frozenset({"no_worker", "no_scheduler"})
+"""These are bad below their threshold, every other kind from it on."""
 MOST_RULES = 100
 MOST_BYTES = 256 << 10
 
 
 class Rule(BaseModel):
-    """One rule. Durations are in seconds. `no_worker` is bad below its threshold, every other kind from it on.
+    """One rule. Durations are in seconds. `TOO_FEW` are bad below their threshold, every other kind from it on.
 
     `clear` is the value that must be left again before an alert counts as over (the threshold by default), so that
     one which swings around its threshold is told once. `window_s` is what `dead_letters_growing` and `failure_rate`
@@ -80,15 +84,15 @@ class Rule(BaseModel):
     @property
     def clears_on_the_wrong_side(self) -> bool:
         assert self.clear is not None
-        return self.clear < self.threshold if self.kind == "no_worker" else self.clear > self.threshold
+        return self.clear < self.threshold if self.kind in TOO_FEW else self.clear > self.threshold
 
     def is_bad(self, value: float) -> bool:
-        return value < self.threshold if self.kind == "no_worker" else value >= self.threshold
+        return value < self.threshold if self.kind in TOO_FEW else value >= self.threshold
 
     def is_over(self, value: float) -> bool:
         """Whether a value is good again, beyond the hysteresis."""
         limit = self.threshold if self.clear is None else self.clear
-        return value >= limit if self.kind == "no_worker" else value < limit
+        return value >= limit if self.kind in TOO_FEW else value < limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,15 @@ threshold = 1
 for_s = 60
 clear_for_s = 60
 description = "No worker takes tasks: nothing is done until one is started."
+
+[[rule]]
+name = "no-scheduler"
+kind = "no_scheduler"
+severity = "critical"
+threshold = 1
+for_s = 60
+clear_for_s = 0
+description = "No scheduler lives: no report, backup or upkeep comes until one is started."
 
 [[rule]]
 name = "dead-letters"

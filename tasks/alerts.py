@@ -19,8 +19,8 @@ from pydantic_core import from_json
 
 from tasks import scripts
 from tasks.alert_measures import Sample
-from tasks.alert_rules import UNITS, Rule
-from tasks.clock import rfc3339
+from tasks.alert_rules import TOO_FEW, UNITS, Rule
+from tasks.clock import now_ms, rfc3339
 from tasks.connection import AsyncRedis
 from tasks.keys import Keys
 from tasks.record import compact_json
@@ -163,7 +163,7 @@ def steps(
 
 
 def _worst(rule: Rule, samples: Sequence[Sample]) -> Sequence[Sample]:
-    return sorted(samples, key=lambda each: each.value, reverse=rule.kind != "no_worker")[:LABELS_AT_MOST]
+    return sorted(samples, key=lambda each: each.value, reverse=rule.kind not in TOO_FEW)[:LABELS_AT_MOST]
 
 
 # ------------------------------------------------------------------------------------------------ in Redis
@@ -275,6 +275,7 @@ class AlertBoard:
     def __init__(self, client: AsyncRedis, settings: Settings) -> None:
         self._client = client
         self._keys = Keys(settings.namespace)
+        self._heartbeat_timeout_s = settings.heartbeat_timeout_s
 
     async def read(self, state: str | None = None) -> dict[str, Any]:
         """The alerts in this state, or all, the most severe and newest first, and when they were last evaluated."""
@@ -286,6 +287,16 @@ class AlertBoard:
         alerts = [alert for raw in found if (alert := Alert.decode(raw)) and state in (None, alert.state)]
         alerts.sort(key=_weight)
         return {"alerts": [alert.as_json() for alert in alerts], "evaluated_at": rfc3339(int(at)) if at else None}
+
+    async def watched(self) -> tuple[int, float]:
+        """How many schedulers live, and when the rules were last evaluated, in seconds since 1970; 0: never."""
+        since = now_ms() - int(self._heartbeat_timeout_s * 1_000)
+        pipe = self._client.pipeline(transaction=False)
+        pipe.zcount(self._keys.of("schedulers"), since, "+inf")
+        pipe.get(self._keys.of("alerts_at"))
+        with redis_faults():
+            living, at = await pipe.execute()
+        return living, int(at or 0) / 1_000
 
 
 _STATES = {state: place for place, state in enumerate(("firing", "pending", "resolved"))}

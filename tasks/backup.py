@@ -56,7 +56,7 @@ MADE_ANEW: Final = frozenset(
 """What a restore makes from the records."""
 OF_THE_MOMENT: Final = frozenset(
     {"acks", "heartbeats", "worker", "chores", "session", "ticket", "rate", "blob_guard", "audit_pending"}
-    | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at"}
+    | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at", "schedulers"}
     | {"replay", "replay_waiting", "replay_going", "replay_groups", "replays"}
     | {"limited", "parked", "parked_of_case", "slots", "slots_of_case", "next_slot"}
     | {"last_backup", "backup_at_work", "restoring", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}

@@ -132,7 +132,8 @@ KEYS: tuple[Key, ...] = (
     Key("webhook_old_secret", "webhook_old_secret:{tenant}", "hash", "webhooks", "TTL: 24 h from a rotation"),
     Key("webhook_defaults", "webhook_defaults", "hash", "webhooks", "one field per tenant"),
     Key("webhook_disabled", "webhook_disabled:{tenant}", "zset", "webhooks", "TTL: 30 days; 1,000 members"),
-    Key("schedule", "schedule:{schedule}", "hash", "schedules", "six fields; one per schedule of the table"),
+    Key("schedule", "schedule:{schedule}", "hash", "schedules", "seven fields; one per schedule of the table"),
+    Key("schedulers", "schedulers", "zset", "scheduler_beats", "TTL: an hour; 1,000 members, silent ones leave"),
     # Circuit breakers of what is asked over the network.
     Key("breaker", "breaker:{dependency}", "hash", "breakers", "TTL: 7 days from its last failure"),
     Key("breakers", "breakers", "zset", "breakers", "1,000 members, those whose last failure is oldest leave"),

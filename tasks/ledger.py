@@ -295,9 +295,9 @@ class Ledger:
                 return submitted
         raise Unavailable(KEYS_CHANGE)
 
-    def advance_schedule(self, name: str, spec: str, slot_ms: int, task_id: str, missed: int) -> bool:
+    def advance_schedule(self, name: str, *seen: str | int) -> bool:
         """Say that a schedule's slots up to one have been seen to; false where another scheduler said so first."""
-        return bool(self._call("advance_schedule", name, spec, slot_ms, task_id, missed))
+        return bool(self._call("advance_schedule", name, *seen))
 
     # ------------------------------------------------------------------------------------------- a run
 

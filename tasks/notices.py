@@ -28,7 +28,8 @@ class Notice:
     """What is told. `notice_id` names the occasion (a slot, a report, a change of an alert): one id is told once.
 
     `fields` are pairs of a title and a value. `attachments` are reports, by id: they are read when they are sent, and
-    only e-mail takes them. `html` is for e-mail too; what shows no HTML shows `text`.
+    only e-mail takes them. `html` is for e-mail too; what shows no HTML shows `text`. `to` are other addresses than
+    those that are set for notices.
     """
 
     notice_id: str
@@ -38,6 +39,7 @@ class Notice:
     fields: Sequence[tuple[str, str]] = ()
     attachments: Sequence[NoticeAttachment] = ()
     color: str = ""
+    to: Sequence[str] = ()
 
 
 def ways(settings: Settings) -> tuple[Way, ...]:
@@ -62,6 +64,7 @@ def payload_of(notice: Notice, way: Way) -> NoticePayload:
         fields=tuple(NoticeField(title=title, value=value) for title, value in notice.fields),
         attachments=tuple(notice.attachments),
         color=notice.color,
+        to=tuple(notice.to),
     )
 
 

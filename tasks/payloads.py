@@ -342,8 +342,9 @@ class BatchPayload(Frozen):
 
 
 class BatchResult(Frozen):
-    """How many cases ended how when the batch ended. `results_url` is NDJSON, one line a case, in the order in which
-    they ended; it can be read while the batch runs."""
+    """How many cases ended how; one that was run again since counts as what it came to last, and not at all while it
+    is under way. `results_url` is NDJSON, one line a case, in the order in which they ended; it can be read while the
+    batch runs."""
 
     total: int
     succeeded: int
@@ -481,6 +482,9 @@ class NoticePayload(Frozen):
     fields: tuple[NoticeField, ...] = Field(default=(), max_length=50)
     attachments: tuple[NoticeAttachment, ...] = Field(default=(), max_length=10)
     color: str = Field(default="", pattern=r"^(#[0-9a-f]{6})?$")
+    to: tuple[str, ...] = Field(
+        default=(), max_length=50, description="The addresses; those that are set for notices by default."
+    )
 
 
 class NoticeResult(Frozen):

@@ -46,7 +46,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "alerts_none": ("Nenhum alerta disparou.", "No alert fired."),
     "alerts_one": ("Um alerta disparou ({rule}).", "One alert fired ({rule})."),
     "alerts_some": ("{n} alertas dispararam.", "{n} alerts fired."),
-    "alerts_still": ("{n} alertas dispararam; {still} ainda ativos.", "{n} alerts fired; {still} still firing."),
+    "alerts_still": (
+        "{n} alertas dispararam; ainda sem solução: {still}.",
+        "{n} alerts fired; not resolved yet: {still}.",
+    ),
     "breakers_some": ("Disjuntores abriram {n} vezes.", "Circuit breakers opened {n} times."),
     "breakers_one": ("Um disjuntor abriu uma vez.", "A circuit breaker opened once."),
     "own": (
@@ -82,6 +85,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "legend.failed": ("falharam", "failed"),
     "legend.cancelled": ("canceladas", "cancelled"),
     "triage": ("Triagens por área e urgência", "Triages by area and urgency"),
+    "triage.by_area": ("Triagens por área", "Triages by area"),
     "triage.none": ("Nenhuma triagem neste período.", "No triage in this period."),
     "triage.bar": ("{area}: {parts}", "{area}: {parts}"),
     "area": ("Área", "Area"),

@@ -37,6 +37,11 @@ class Words:
         """The word for a task type, an area, an error and so on; the name itself where there is none."""
         return self.text(f"{kind}.{name}") if f"{kind}.{name}" in TEXTS else name
 
+    def sentence(self, kind: str, name: str) -> str:
+        """The same as it begins a line."""
+        known = self.name(kind, name)
+        return known[:1].upper() + known[1:]
+
     # ---------------------------------------------------------------------------------------------- numbers
 
     @property

@@ -34,6 +34,15 @@ class ReportBook:
             data = cast(bytes | None, self._client.hget(self._keys.of("report", id=report_id), "json"))
         return None if data is None else cast(dict[str, Any], from_json(data))
 
+    def is_told(self, report_id: str) -> bool:
+        """Whether what sends the report was queued."""
+        with redis_faults():
+            return bool(self._client.hexists(self._keys.of("report", id=report_id), "told"))
+
+    def note_told(self, report_id: str) -> None:
+        with redis_faults():
+            self._client.hset(self._keys.of("report", id=report_id), "told", str(now_ms()))
+
     def keep(self, report_id: str, report: dict[str, Any]) -> None:
         """Store a report; the oldest ones go when there are too many."""
         name, index = self._keys.of("report", id=report_id), self._keys.of("reports")

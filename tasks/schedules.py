@@ -32,29 +32,38 @@ ON_TIME_MS = 2 * MINUTE_MS
 """A slot that is seen so soon was not missed."""
 OVERDUE_MS = 5 * MINUTE_MS
 LOOKED_BACK = dt.timedelta(days=366)
+MISSED_KEPT_MS = 7 * 24 * 60 * MINUTE_MS
+"""How long after the last slot that was missed it is still told how many were."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is kept of a schedule. Slots up to `slot_ms` have been seen to, for the line and zone in `spec`; `missed`
-    counts those that passed and were not done."""
+    counts those that passed and were not done, the last of them seen at `missed_at_ms`."""
 
     spec: str = ""
     slot_ms: int | None = None
     at_ms: int | None = None
     task_id: str | None = None
     missed: int = 0
+    missed_at_ms: int | None = None
     paused: bool = False
+
+    def missed_lately(self, moment: dt.datetime) -> bool:
+        """Whether what was missed is still worth telling. Of an older release's it isn't known when."""
+        return self.missed_at_ms is not None and _ms(moment) - self.missed_at_ms <= MISSED_KEPT_MS
 
     @classmethod
     def parse(cls, fields: Mapping[bytes, bytes]) -> Known:
         slot, at, task_id = fields.get(b"slot"), fields.get(b"at"), fields.get(b"task_id")
+        missed_at = fields.get(b"missed_at")
         return cls(
             spec=fields.get(b"spec", b"").decode(),
             slot_ms=int(slot) if slot else None,
             at_ms=int(at) if at else None,
             task_id=task_id.decode() if task_id else None,
             missed=int(fields.get(b"missed", 0)),
+            missed_at_ms=int(missed_at) if missed_at else None,
             paused=b"paused" in fields,
         )
 
@@ -134,7 +143,7 @@ class SlotBook:
         return Known.parse(cast(dict[bytes, bytes], fields))
 
     def _advance(self, schedule: Schedule, spec: str, slot_ms: int, task_id: str, missed: int) -> bool:
-        return self._ledger.advance_schedule(schedule.name, spec, slot_ms, task_id, missed)
+        return self._ledger.advance_schedule(schedule.name, spec, slot_ms, task_id, missed, MISSED_KEPT_MS)
 
 
 class Schedules:
@@ -164,11 +173,12 @@ class Schedules:
         return next(shown for shown in await self.all() if shown["name"] == name)
 
     async def run(self, name: str, by: By, *, tenant: str) -> str:
-        """Queue its task now, beside its slots, as the caller's tenant; returns its id. Raises `NotFound`."""
+        """Queue its task now, beside its slots, as the caller's tenant but outside of its quota, for it is the
+        service's own work; returns its id. Raises `NotFound`."""
         schedule = self._find(name)
         arguments = schedule.arguments_at(dt.datetime.now(dt.UTC), self._zone)
         order = Order(schedule.task_name, kwargs=arguments, tenant=tenant, internal=True)
-        submitted = await self._tasks.submit(await self._tasks.prepare([order]), by=by)
+        submitted = await self._tasks.submit(await self._tasks.prepare([order]), by=by, has_quota=False)
         task_id = submitted.task_ids[0]
         await self._tasks.steer_schedule("ran", name, task_id, by, tenant=tenant)
         return task_id
@@ -197,7 +207,7 @@ class Schedules:
             return [status.decode() if status else None for status in await pipe.execute()]
 
     def _shown(self, schedule: Schedule, known: Known, status: str | None, moment: dt.datetime) -> dict[str, Any]:
-        comes = not (schedule.is_off or known.paused)
+        comes, lately = not (schedule.is_off or known.paused), known.missed_lately(moment)
         return {
             "name": schedule.name,
             "task_name": schedule.task_name,
@@ -208,7 +218,8 @@ class Schedules:
             "last_task_id": known.task_id,
             "last_status": status,
             "paused": known.paused,
-            "missed": known.missed,
+            "missed": known.missed if lately else 0,
+            "missed_at": rfc3339(known.missed_at_ms) if lately else None,
             "overdue": _overdue(schedule, known, moment, self._zone) is not None,
         }
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import redis
 
+from tasks import tracing
 from tasks.catalog import CATALOG, WEBHOOK_TASK
 from tasks.keys import lua_functions
 from tasks.record import RunOptions
@@ -151,6 +152,11 @@ def _is_missing(error: redis.ResponseError) -> bool:
 REPEATS_AFTER_S = (0.05, 0.2)
 """A call whose connection broke is made again: all that don't fetch may be, also where only the answer was lost."""
 
+
+def _span(name: str) -> AbstractContextManager[tracing.Span]:
+    return tracing.span(f"redis {name}", "client", db__system__name="redis", db__operation__name=name)
+
+
 Shield = Callable[[], AbstractContextManager[None]]
 
 
@@ -169,6 +175,12 @@ class Caller:
     def __call__(self, name: str, namespace: str, arguments: Sequence[Any], *, repeats: bool = True) -> Any:
         """Call an operation; a server that doesn't have the library yet gets it. One that fetches is not to be
         repeated: what the first call took would be left lying."""
+        if not tracing.is_traced():
+            return self._ask(name, namespace, arguments, repeats)
+        with _span(name):
+            return self._ask(name, namespace, arguments, repeats)
+
+    def _ask(self, name: str, namespace: str, arguments: Sequence[Any], repeats: bool) -> Any:
         command = ("FCALL", function(name), 1, namespace, *arguments)
         pauses_s = REPEATS_AFTER_S if repeats else ()
         try:
@@ -224,6 +236,12 @@ class AsyncCaller:
 
     async def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
         """Call an operation; a server that doesn't have the library yet gets it."""
+        if not tracing.is_traced():
+            return await self._call(name, namespace, arguments)
+        with _span(name):
+            return await self._call(name, namespace, arguments)
+
+    async def _call(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
         command = ("FCALL", function(name), 1, namespace, *arguments)
         try:
             return await self.ask(*command)

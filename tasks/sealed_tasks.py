@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from tasks.batch_counts import recounted
 from tasks.case_keys import Keyring, Whose
 from tasks.errors import CaseRekeyed
 from tasks.record import Task, compact_json
@@ -163,14 +164,14 @@ def sealed_values(tasks: Iterable[Task]) -> Iterator[tuple[Whose, bytes]]:
 def opened(task: Task, ring: Keyring) -> Task:
     """The record with its metadata and result, as far as their key is known: what was erased is not there."""
     if not task.sealed:
-        return task
+        return recounted(task)
     found: dict[str, Any] = {}
     for kind, value in task.sealed.items():
         try:
             found[kind] = from_json(seal_of(task, ring, value).open(value, kind))
         except SealBroken:
             continue
-    return replace(task, sealed={}, **found)
+    return recounted(replace(task, sealed={}, **found))
 
 
 def seal_of(task: Task, ring: Keyring, sealed: bytes) -> TaskSeal:

@@ -174,13 +174,17 @@ class TaskService:
             raise InvalidInput.of("kwargs.document_ids", f"there is no document {document_id}") from None
 
     async def submit(
-        self, tasks: Sequence[NewTask], idempotency: Idempotency = Idempotency(), by: By = LOCAL
+        self,
+        tasks: Sequence[NewTask],
+        idempotency: Idempotency = Idempotency(),
+        by: By = LOCAL,
+        *,
+        has_quota: bool = True,
     ) -> Submitted:
-        """Queue checked tasks, all or none, within the quota of their tenant."""
+        """Queue checked tasks, all or none, within the quota of their tenant, where they count for it."""
         settings, line = self.settings, by.line("task.submit")
-        submission = Submission(
-            tasks, self.ring, settings, self.catalog, idempotency, quota=settings.tenant_quota, audit_line=line
-        )
+        quota = settings.tenant_quota if has_quota else None
+        submission = Submission(tasks, self.ring, settings, self.catalog, idempotency, quota=quota, audit_line=line)
         for _ in range(SENT_AT_MOST):
             submitted = submission.read(await self._call("submit", *submission.arguments()))
             if submitted is not None:

@@ -10,6 +10,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -93,6 +94,10 @@ class Settings(BaseSettings):
     task_log_level: Literal["debug", "info", "warning", "error", "off"] = Field(
         default="info",
         description="Which lines of an actor are kept in its task's log, and all that are more severe; `off`: none.",
+    )
+    traces: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Send traces by OpenTelemetry, an extra; `auto`: where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.",
     )
     access_log: bool = Field(default=False, description="Log a line for each request that the gateway has answered.")
     retention_s: int = Field(
@@ -231,6 +236,15 @@ class Settings(BaseSettings):
     )
     report_language: Literal["pt", "en"] = Field(
         default="pt", description="The language of reports that are sent, and shown to who wishes for no other."
+    )
+    report_delivery: tuple[Literal["daily", "weekly"], ...] = Field(
+        default=("daily", "weekly"),
+        description="The scheduled reports that are sent, by the ways of notices, as JSON; `[]`: none.",
+    )
+    report_to: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description='The addresses that reports go to, as JSON: `["partners@app.example"]`; unset, those of notices.',
     )
     schedules: dict[str, str] = Field(
         default={},
@@ -377,7 +391,7 @@ class Settings(BaseSettings):
                 raise ValueError(wrong.errors[0].message) from None
         return url
 
-    @field_validator("smtp_to")
+    @field_validator("smtp_to", "report_to")
     @classmethod
     def _are_mailboxes(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         for address in addresses:
@@ -423,6 +437,15 @@ class Settings(BaseSettings):
         for name in limits.keys() - CATALOG.specs.keys():
             raise ValueError(f"there is no task {name!r}; there are: {', '.join(CATALOG.specs)}")
         return limits
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {name!r}; a zone is named as America/Sao_Paulo") from None
+        return name
 
     @field_validator("schedules")
     @classmethod

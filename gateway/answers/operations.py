@@ -21,8 +21,9 @@ class QueueState(Answer):
 
 class ScheduleState(Answer):
     """A schedule and how it stands. `cron` is `off` where it is switched off; `last_at` is when it last came, by its
-    slot or by hand; `missed` counts the slots that passed while no scheduler ran and were not done; `overdue` says
-    that a slot passed five minutes ago or earlier and nobody saw to it."""
+    slot or by hand; `missed` counts the slots that passed while no scheduler ran and were not done, for seven days
+    from the last of them (`missed_at`) or until it is run by hand; `overdue` says that a slot passed five minutes ago
+    or earlier and nobody saw to it."""
 
     name: str
     task_name: str
@@ -34,6 +35,7 @@ class ScheduleState(Answer):
     last_status: Status | None
     paused: bool
     missed: Count
+    missed_at: Time | None
     overdue: bool
 
 

@@ -437,6 +437,7 @@ SCHEDULE = {
     "last_status": "succeeded",
     "paused": False,
     "missed": 0,
+    "missed_at": None,
     "overdue": False,
 }
 WEBHOOKS: dict[str, Any] = {

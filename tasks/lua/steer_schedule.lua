@@ -1,4 +1,5 @@
--- Pauses or resumes a schedule, or says that it was run by hand. What passed while it was paused is not caught up with.
+-- Pauses or resumes a schedule, or says that it was run by hand, which makes up for what it missed. What passed while it
+-- was paused is not caught up with.
 -- ARGV: what to do ('pause', 'resume' or 'ran'), name, id of the task that ran or '', who does it, tenant, audit line
 -- Returns 1, or 0 where it changed nothing.
 
@@ -12,6 +13,7 @@ elseif wish == 'resume' then
   if changed == 1 and slot then redis.call('HSET', schedule, 'slot', whole(math.max(tonumber(slot), now()))) end
 else
   redis.call('HSET', schedule, 'task_id', ARGV[3], 'at', whole(now()))
+  redis.call('HDEL', schedule, 'missed', 'missed_at')
 end
 note(ARGV[5], ARGV[6], changed == 1 and outcome or 'unchanged', ARGV[2])
 return changed

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from actors.alerts import Watch
 from actors.toolbox import Toolbox
 from despacho_client import Client as DespachoClient
 from middleware.worker import LaneWorker
+from tasks.alert_rules import DEFAULTS, parse_rules
 from tasks.alerts import AlertBook
 from tasks.archive import BackupFailed
 from tasks.backup import back_up
@@ -21,11 +25,13 @@ from tasks.backup_stores import FolderStore
 from tasks.breakers import WorkersBreaker, quoted
 from tasks.keys import Keys
 from tasks.ledger import Ledger
+from tasks.lifecycle import Priority
 from tasks.schedules import SlotBook
 from tasks.settings import Settings
 from tests import receiver as replies
 from tests.conftest import wait_until
 from tests.integration.conftest import Client, Gateway
+from tests.integration.stories import DEMO_CATALOG, a_task, begun, fetched, ledger_for
 from tests.receiver import Handler, Receiver
 
 KEYS = Keys("despacho")
@@ -243,3 +249,133 @@ def test_a_schedule_that_nobody_saw_to_fires_until_a_scheduler_does(client: redi
     assert told() == [("firing", upkeep.name)]
     slots.tick(upkeep, now)
     assert told() == [("resolved", upkeep.name)]
+
+
+class Clock:
+    """The time by which rules are evaluated: minutes pass as fast as they are asked for."""
+
+    def __init__(self, client: redis.Redis, settings: Settings, receiver: Receiver) -> None:
+        self._watch = watch(client, settings)
+        self._receiver = receiver
+        self.now_ms = self._watch._measures.now_ms()
+        self._watch._measures.now_ms = lambda: self.now_ms  # type: ignore[method-assign]
+        self._watch._measures._catalog = DEMO_CATALOG
+
+    @property
+    def moment(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.now_ms / 1_000, dt.UTC)
+
+    def pass_by(self, minutes: int) -> None:
+        for _ in range(minutes):
+            self.now_ms += 60_000
+            self._watch.evaluate()
+
+    def _all_told(self) -> list[tuple[str, str]]:
+        texts = [each.json["text"] for each in self._receiver.received]
+        return [match.groups() for text in texts if (match := re.match(r"\*?\[(\w+)\] ([a-z-]+)", text))]
+
+    def rules_told(self) -> set[str]:
+        return {rule for _, rule in self._all_told()}
+
+    def told(self, rule: str) -> list[str]:
+        """What the receiver was told of this rule."""
+        return [state for state, of in self._all_told() if of == rule]
+
+
+@dataclass
+class Stage:
+    """Where a fault is staged and mended."""
+
+    client: redis.Redis
+    settings: Settings
+    ledger: Ledger
+    clock: Clock
+    folder: Path
+
+    def end(self, failed: int, succeeded: int = 0) -> None:
+        for number in range(failed + succeeded):
+            task = a_task()
+            self.ledger.submit([task])
+            hold = begun(self.ledger, task)
+            if number < failed:
+                self.ledger.fail(hold, {"type": "Boom", "message": "no", "at": 1})
+            else:
+                self.ledger.succeed(hold, "{}")
+
+    def wait(self, priority: str) -> None:
+        self.ledger.submit([a_task(priority=Priority(priority))])
+
+    def take(self) -> None:
+        assert fetched(self.ledger)
+
+    def fill(self, percent: int) -> None:
+        used = int(self.client.info("memory")["used_memory"])
+        self.client.config_set("maxmemory", used * 100 // percent)
+
+    def back_up(self, place: str) -> None:
+        with suppress(BackupFailed):
+            back_up(self.client, self.settings, FolderStore(self.folder / place), 1)
+
+    def open_breaker(self) -> None:
+        breaker = WorkersBreaker(self.ledger, "hooks.example:443", 1, 60_000, 1_000)
+        breaker.ask("t-1")
+        breaker.failed("t-1", "timeout")
+
+    def close_breaker(self) -> None:
+        self.client.delete(KEYS.of("breaker", dependency=quoted("hooks.example:443")))
+
+    def tick(self) -> None:
+        slots = SlotBook(Ledger(self.client, self.settings), self.settings)
+        slots.tick(next(each for each in slots.schedules if each.name == "upkeep"), self.clock.moment)
+
+    def beat(self) -> None:
+        self.client.zadd(KEYS.of("schedulers"), {"s-1": self.clock.now_ms + 3_600_000})
+        self.client.expire(KEYS.of("schedulers"), 60)
+
+
+Does = Callable[[Stage], None]
+STAGES: dict[str, tuple[Does, int, Does, int]] = {
+    "dead-letters": (lambda at: at.end(failed=12), 1, lambda at: None, 25),
+    "failure-rate": (lambda at: at.end(failed=8, succeeded=20), 4, lambda at: at.end(0, succeeded=60), 7),
+    "waiting-critical": (lambda at: at.wait("critical"), 3, lambda at: at.take(), 4),
+    "waiting-high": (lambda at: at.wait("high"), 5, lambda at: at.take(), 4),
+    "waiting-normal": (lambda at: at.wait("normal"), 19, lambda at: at.take(), 4),
+    "waiting-low": (lambda at: at.wait("low"), 127, lambda at: at.take(), 4),
+    "memory": (lambda at: at.fill(90), 4, lambda at: at.fill(20), 7),
+    "backup-failed": (lambda at: at.back_up("file/below"), 1, lambda at: at.back_up("store"), 1),
+    "breaker-open": (lambda at: at.open_breaker(), 3, lambda at: at.close_breaker(), 4),
+    "schedule-missed": (lambda at: at.tick(), 11, lambda at: at.tick(), 3),
+    "no-scheduler": (lambda at: None, 3, lambda at: at.beat(), 1),
+}
+"""Of each default rule: how its fault comes, minutes until that is told, how it goes, minutes until that is told."""
+
+
+@pytest.mark.parametrize("rule", STAGES)
+def test_each_default_rule_fires_once_and_is_resolved_once(
+    rule: str, client: redis.Redis, settings: Settings, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"alerts_file": None})
+    (tmp_path / "file").write_text("no folder")
+    receiver.replies = [replies.status(200)] * 10
+    clock = Clock(client, settings, receiver)
+    stage = Stage(client, settings, ledger_for(client, settings), clock, tmp_path)
+    comes, until_told, goes, until_over = STAGES[rule]
+    try:
+        comes(stage)
+        clock.pass_by(until_told)
+        assert clock.told(rule) == ["FIRING"]
+        clock.pass_by(1)
+        assert clock.told(rule) == ["FIRING"]
+        goes(stage)
+        clock.pass_by(until_over)
+        assert clock.told(rule) == ["FIRING", "RESOLVED"]
+        clock.pass_by(1)
+        assert clock.told(rule) == ["FIRING", "RESOLVED"]
+        # Besides it there is told what isn't there in this test.
+        assert clock.rules_told() <= {rule, "no-worker", "no-scheduler"}
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+def test_the_rules_that_are_staged_are_all_but_the_one_that_is_staged_with_processes() -> None:
+    assert {rule.name for rule in parse_rules(DEFAULTS).rules} == {*STAGES, "no-worker"}

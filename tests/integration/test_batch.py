@@ -29,6 +29,7 @@ from tests.conftest import wait_until
 from tests.cutting_proxy import CuttingProxy
 from tests.described import check_item
 from tests.integration.conftest import QUICK, Client, Gateway
+from tests.integration.test_events import read
 from tests.integration.test_streams import RawReader
 
 THREADS = 4
@@ -678,3 +679,50 @@ def test_a_forgotten_case_is_told_of_no_more_and_stays_forgotten(api: Client, en
     assert second["case_id"] == "b"
     assert ids(lines(api, task_id)) == [None, "b"]
     assert engines.begun["a"] == 1
+
+
+def test_a_case_that_is_run_again_after_the_end_counts_in_the_batch_as_what_it_came_to_last(
+    api: Client, engines: StagedEngines
+) -> None:
+    cases = inline(a="oi", b="falhe", c="falhe")
+    batch_id = submit(api, cases, retry_config=NO_RETRY)
+    before = lines(api, batch_id)
+    failed = [line["task_id"] for line in before if line["status"] == "failed"]
+    seen = api.get(f"/api/tasks/{batch_id}").headers["ETag"]
+    assert counts_of(api, batch_id) == (1, 2, 0)
+
+    # One fails once more, one is replayed as a dead letter while the fault is cured.
+    assert api.post(f"/api/tasks/retry/{failed[0]}").status_code == 202
+    wait_until(lambda: engines.begun.total() == 4, "it runs again")
+    wait_until(lambda: counts_of(api, batch_id) == (1, 2, 0), "it has failed again")
+    engines.fails = False
+    assert api.post(f"/api/dead-letters/{failed[1]}/replay").status_code == 202
+    api.until(failed[1], "succeeded")
+
+    assert counts_of(api, batch_id) == (2, 1, 0)
+    after = lines(api, batch_id)
+    assert ids(after) == ids(before)
+    assert {line["task_id"]: line["status"] for line in after}[failed[1]] == "succeeded"
+    assert api.get(f"/api/tasks/{batch_id}").headers["ETag"] != seen
+    (end,) = [event for event in read(api.get(f"/api/tasks/{batch_id}/events")) if event.event == "succeeded"]
+    assert end.data["result"]["succeeded"] == 2
+
+    # What waits, and is cancelled, counts as that.
+    engines.fails, held = True, api.post("/api/queues/batch/pause")
+    assert held.status_code == 200
+    assert api.post(f"/api/tasks/retry/{failed[0]}").status_code == 202
+    assert counts_of(api, batch_id) == (2, 0, 0)
+    assert api.record(batch_id)["children"]["pending"] == 1
+    assert api.delete(f"/api/tasks/{failed[0]}").status_code == 200
+    assert counts_of(api, batch_id) == (2, 0, 1)
+    assert api.post("/api/queues/batch/resume").status_code == 200
+
+
+def counts_of(api: Client, batch_id: str) -> tuple[int, int, int]:
+    """How many cases of a batch succeeded, failed and were cancelled: its result and its children say the same."""
+    record = api.record(batch_id)
+    result, children = record["result"], record["children"]
+    told: tuple[int, int, int] = (result["succeeded"], result["failed"], result["cancelled"])
+    assert told == (children["succeeded"], children["failed"], children["cancelled"])
+    assert api.get(f"/api/tasks/{batch_id}/result").json() == result
+    return told

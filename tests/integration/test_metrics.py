@@ -77,6 +77,7 @@ def test_the_figures_are_the_ledgers_and_no_counter_goes_back(
     assert first.value("dead_letters", queue="triage") == 1
     assert first.value("scheduled_tasks", queue="triage") == 1
     assert first.value("workers") == 1
+    assert (first.value("schedulers"), first.value("alerts_evaluated_timestamp_seconds")) == (0, 0)
     assert first.value("redis_memory_bytes") > 1_000_000
     assert first.value("task_run_seconds_count", **TRIAGE) == 3
     assert first.edges("task_run_seconds") == sorted(first.edges("task_run_seconds"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 import ssl
 from collections.abc import Iterator
@@ -16,20 +17,23 @@ import redis
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from actors import notices
+from actors import notices, reports
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
 from tasks import notices as book
-from tasks.catalog import NOTICE_TASK
+from tasks.catalog import CATALOG, NOTICE_TASK
 from tasks.errors import SettingsError
 from tasks.keys import Keys
 from tasks.ledger import Ledger
-from tasks.notices import Notice, send_notice
+from tasks.notices import Notice, payload_of, send_notice, task_id_of
 from tasks.payloads import NoticeAttachment
+from tasks.report_mail import notice_of
 from tasks.reports import ReportBook
+from tasks.schedules import SlotBook
 from tasks.settings import Settings
+from tasks.submission import Order, check
 from tests import receiver as replies
 from tests.conftest import wait_until
 from tests.receiver import Receiver, authority, served_as
@@ -113,6 +117,7 @@ def settings(redis_url: str, tmp_path: Path, mail_port: int, receiver: Receiver)
         smtp_from="despacho@app.example",
         smtp_to=("ops@app.example", "gone@app.example"),
         smtp_timeout_s=2,
+        report_to=("partners@app.example",),
         # An operator's own: a private address, in clear.
         notice_webhook_url=f"http://127.0.0.1:{receiver.port}/services/T0/secret",  # type: ignore[arg-type]
     )
@@ -126,7 +131,9 @@ def ledger(client: redis.Redis, settings: Settings) -> Ledger:
 @pytest.fixture(autouse=True)
 def worker(client: redis.Redis, settings: Settings) -> Iterator[LaneWorker]:
     broker = build_broker(settings)
-    declare(broker, Declared(NOTICE_TASK, notices.send), Toolbox(broker.ledger, settings))
+    tools = Toolbox(broker.ledger, settings)
+    for declared in (Declared(NOTICE_TASK, notices.send), Declared("reports.generate", reports.generate)):
+        declare(broker, declared, tools)
     worker = LaneWorker(broker, 2)
     with ExitStack() as stack:
         worker.start()
@@ -195,6 +202,61 @@ def test_a_notice_goes_both_ways_once_with_its_report(
     assert posted.headers["Idempotency-Key"] == by_webhook
     assert "Tudo &lt;bem&gt; &amp; em dia." in posted.json["text"]
     assert posted.json["attachments"][0]["fields"] == [{"title": "Sucesso", "value": "99 %", "short": True}]
+
+
+def test_a_scheduled_report_is_sent_once_in_words_with_its_page_and_table(
+    client: redis.Redis, settings: Settings, ledger: Ledger, postbox: Postbox, receiver: Receiver
+) -> None:
+    # given a mail server and a receiver that are away for a moment, and a slot of the schedule that comes
+    postbox.answers = ["451 later"]
+    receiver.replies = [replies.status(503), replies.status(200)]
+    book = SlotBook(ledger, settings)
+    daily = next(schedule for schedule in book.schedules if schedule.name == "daily-report")
+    report_id = book.submit(daily, dt.datetime.now(dt.UTC))
+    asked = Order("reports.generate", kwargs={"kind": "daily"}, tenant="acme")
+    (by_hand,) = ledger.submit([check(asked, CATALOG)]).task_ids
+
+    # when both reports are written, and what was sent is sent again after its notices were forgotten
+    become(client, report_id, "succeeded")
+    become(client, by_hand, "succeeded")
+    ids = [task_id_of(f"report/{report_id}", way) for way in ("email", "webhook")]
+    for task_id in ids:
+        become(client, task_id, "succeeded")
+    kept = ReportBook(client, settings).read(report_id)
+    assert kept is not None
+    client.delete(*(KEYS.of("task", id=task_id) for task_id in ids))
+    reports.tell(kept, Toolbox(ledger, settings))
+
+    # then one mail came, to those whom reports go to, and one notice at the receiver
+    assert not client.exists(*(KEYS.of("task", id=task_id) for task_id in ids))
+    (mail,) = postbox.came
+    assert mail["To"] == "partners@app.example"
+    assert mail["Subject"] == "Relatório diário: Nenhuma tarefa terminou neste período."
+    plain, page = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert "Tarefas terminadas: 0 (antes 0)" in plain.get_content()
+    assert page is not None
+    assert "Nenhuma tarefa terminou neste período." in page.get_content()
+    attached = {file.get_content_type(): file for file in mail.iter_attachments()}
+    assert "<h1>Relatório diário</h1>" in attached["text/html"].get_content()
+    table = attached["text/csv"]
+    assert table.get_filename() == f"despacho-daily-{kept['from'][:10]}.csv"
+    assert table.get_content().startswith("\ufefffrom,until,what,name,")
+    assert len({posted.headers["Idempotency-Key"] for posted in receiver.received}) == 1
+    assert "*Relatório diário: Nenhuma tarefa terminou" in receiver.received[-1].json["text"]
+
+
+def test_the_words_of_a_mail_stay_small_and_what_is_hostile_in_them_is_text(settings: Settings) -> None:
+    hostile = "<script>alert(1)</script>\r\nBcc: victim@app.example"
+    notice = notice_of(full("weekly", hostile), settings)
+
+    assert "<script" not in notice.html
+    assert "&lt;script" in notice.html
+    assert len(payload_of(notice, "email").model_dump_json()) < 20_000
+    assert [each.filename for each in notice.attachments] == [
+        "despacho-weekly-2026-11-16.html",
+        "despacho-weekly-2026-11-16.csv",
+    ]
 
 
 def test_what_may_pass_is_repeated_as_the_same_notice_and_what_does_not_is_a_dead_letter(

@@ -14,7 +14,8 @@ from actors.main import declare_all
 from actors.scheduler import Timer, timers
 from middleware.broker import LaneBroker, build_broker
 from tasks.ledger import Ledger
-from tasks.schedules import SlotBook, slot_id
+from tasks.quotas import Quotas
+from tasks.schedules import MISSED_KEPT_MS, SlotBook, slot_id
 from tasks.settings import Settings
 from tests.integration.conftest import Client
 
@@ -161,8 +162,24 @@ def test_schedules_are_shown_run_and_paused_over_http(api: Client, broker: LaneB
     assert daily.tick(now + 3 * DAY + MINUTE) is not None
     assert shown()["missed"] == 0
 
+    # What it missed is told until it is run by hand, or for a week; then it is counted anew.
+    schedule = broker.ledger.keys.of("schedule", schedule="daily-report")
+    daily.tick(now + 6 * DAY + MINUTE)
+    assert shown()["missed"] == 2
+    assert shown()["missed_at"] is not None
+    # The tenant has no room left, and it is the service's work.
+    Quotas(client, broker.settings).set("acme", 0)
+    assert api.post("/api/schedules/daily-report/run").status_code == 202
+    assert (shown()["missed"], shown()["missed_at"]) == (0, None)
+    daily.tick(now + 9 * DAY + MINUTE)
+    client.hincrby(schedule, "missed_at", -MISSED_KEPT_MS - 1)
+    assert (shown()["missed"], shown()["missed_at"]) == (0, None)
+    daily.tick(now + 11 * DAY + MINUTE)
+    assert shown()["missed"] == 1
+
     assert api.post("/api/schedules/nightly/run").status_code == 404
     noted = [entry["action"] for entry in api.get("/api/audit").json()["entries"]]
-    assert noted == ["schedule.resume", "schedule.pause", "schedule.run", "task.submit", "key.create"]
+    ran = ["schedule.run", "task.submit"]
+    assert noted == [*ran, "quota.set", "schedule.resume", "schedule.pause", *ran, "key.create"]
     # Bounded: a hash of a few fields for each schedule of the table.
-    assert client.hlen(broker.ledger.keys.of("schedule", schedule="daily-report")) <= 6
+    assert client.hlen(broker.ledger.keys.of("schedule", schedule="daily-report")) <= 7

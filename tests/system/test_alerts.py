@@ -1,5 +1,5 @@
-"""A staged fault: all workers are killed while two schedulers stand by, and somebody is told, once; and once more
-when a worker is back."""
+"""Staged faults: all workers are killed while two schedulers stand by, then all schedulers while a worker does, and
+the nightly backup fails. Somebody is told, once each; and once more when it is over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from tasks.catalog import CATALOG
+from tasks.ledger import Ledger
 from tasks.settings import Settings
+from tasks.submission import SYSTEM_TENANT, Order, check
 from tests.conftest import wait_until
 from tests.receiver import Receiver
 from tests.system.service import ROOT, inherited
@@ -28,6 +31,17 @@ severity = "critical"
 threshold = 1
 for_s = 1
 clear_for_s = 1
+[[rule]]
+name = "no-scheduler"
+kind = "no_scheduler"
+threshold = 1
+for_s = 1
+clear_for_s = 1
+[[rule]]
+name = "backup-failed"
+kind = "backup_failed"
+threshold = 1
+clear_for_s = 1
 """
 
 
@@ -38,8 +52,9 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
-def states(receiver: Receiver) -> list[str]:
-    return [each.json["text"].partition("]")[0].lstrip("*[") for each in receiver.received]
+def states(receiver: Receiver, rule: str = "no-worker") -> list[str]:
+    texts = [each.json["text"] for each in receiver.received]
+    return [text.partition("]")[0].lstrip("*[") for text in texts if f"] {rule}" in text]
 
 
 def test_an_alert_fires_and_resolves_once_each(
@@ -52,6 +67,7 @@ def test_an_alert_fires_and_resolves_once_each(
         "DESPACHO_REDIS_URL": settings.redis_url,
         "DESPACHO_DATA_DIR": str(tmp_path / "data"),
         "DESPACHO_ALERTS_FILE": str(rules),
+        "DESPACHO_BACKUP_TO": str(tmp_path / "backups"),
         "DESPACHO_HEARTBEAT_TIMEOUT_S": "2",
         "DESPACHO_NOTICE_WEBHOOK_URL": f"http://127.0.0.1:{receiver.port}/hook",
     }
@@ -69,8 +85,8 @@ def test_an_alert_fires_and_resolves_once_each(
 
         worker = started("worker")
         wait_until(lambda: client.zcard("despacho:mq:__heartbeats__"), "the worker beats", 150)
-        for _ in range(2):
-            started("scheduler")
+        schedulers = [started("scheduler") for _ in range(2)]
+        wait_until(lambda: client.zcard("despacho:schedulers") == 2, "the schedulers beat", 60)
         wait_until(lambda: client.get("despacho:alerts_at"), "the rules are evaluated", 60)
         assert states(receiver) == []
 
@@ -83,3 +99,27 @@ def test_an_alert_fires_and_resolves_once_each(
         later = seen + 3_000
         wait_until(lambda: int(client.get("despacho:alerts_at") or 0) > later, "more slots are evaluated", 30)  # type: ignore
         assert states(receiver) == ["FIRING", "RESOLVED"]
+
+        for scheduler in schedulers:
+            os.kill(scheduler.pid, signal.SIGKILL)
+        whose = "no-scheduler"
+        wait_until(lambda: states(receiver, whose) == ["FIRING"], "a worker tells that no scheduler is left", 30)
+        # Meanwhile the backup fails, and then it doesn't.
+        in_the_way = Path(environment["DESPACHO_BACKUP_TO"])
+        in_the_way.write_text("no folder")
+        run_backup(client, settings)
+        wait_until(lambda: states(receiver, "backup-failed") == ["FIRING"], "the backup failed", 30)
+        in_the_way.unlink()
+        run_backup(client, settings)
+        both = ["FIRING", "RESOLVED"]
+        wait_until(lambda: states(receiver, "backup-failed") == both, "and the next one didn't", 30)
+
+        started("scheduler")
+        wait_until(lambda: states(receiver, whose) == both, "and a scheduler is back", 60)
+        assert [states(receiver, rule) for rule in ("no-worker", whose, "backup-failed")] == [both] * 3
+
+
+def run_backup(client: redis.Redis, settings: Settings) -> None:
+    """As its schedule does, at any time."""
+    order = Order("backup.run", tenant=SYSTEM_TENANT, internal=True, retry_config={"max_retries": 0})
+    Ledger(client, settings).submit([check(order, CATALOG)])

@@ -16,6 +16,7 @@ from actors.engines.documents.limits import Limits
 from actors.engines.documents.process import ProcessGoneError, ReadingProcess, ReadingProcesses
 from actors.engines.documents.protocol import End, Order, Progress, Result
 from actors.engines.documents.version import engine_version
+from tasks import tracing
 from tasks.payloads import AnalyzedDocument, DocumentOptions
 
 _ATTEMPTS = 3  # an idle process may end between being taken and being asked
@@ -47,6 +48,7 @@ class LocalDocuments:
         """End the idle processes. The engine may still be used, but keeps none warm from now on."""
         self._processes.close()
 
+    @tracing.traced("engine documents")
     def analyze(
         self, source: SourceDocument, options: DocumentOptions, reference_date: dt.date, report: Report
     ) -> ReadDocument:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.engines import EmbeddingEngine, Report
+from tasks import tracing
 
 IDLE_S = 3_600.0
 
@@ -97,6 +98,7 @@ class Cached:
     def dimensions(self) -> int:
         return self._engine.dimensions
 
+    @tracing.traced("engine embeddings")
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
         """As the engine would answer."""
         tenant = self._whose()

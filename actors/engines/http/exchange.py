@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from actors.engines.http.breaker import Breaker, ProcessBreaker
 from actors.engines.http.errands import Errands, errands
 from actors.engines.http.usage import Meter, Usage, unmetered
+from tasks import tracing
 from tasks.errors import CircuitOpen, ProviderFailed, ProviderRefused
 
 ATTEMPTS = 4
@@ -109,6 +110,11 @@ class Exchange:
         Raises `ProviderFailed`; `CircuitOpen` where the provider is left alone, or is from now on;
         `ProviderRefused` where no repeat would help.
         """
+        with tracing.span("POST provider", "client", http__request__method="POST") as span:
+            span.set(gen_ai__request__model=self.provider.model)
+            return self._ask(path, question, deadline, max_bytes)
+
+    def _ask(self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int) -> dict[str, Any]:
         given = self.breaker.ask()
         if given.wait_s:
             raise self._open("circuit open", given.wait_s)

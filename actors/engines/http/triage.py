@@ -25,6 +25,7 @@ from actors.engines.triage import conversation as account
 from actors.engines.triage import questions
 from actors.engines.triage.ranking import secondary
 from actors.engines.triage.urgency import LEVELS, LONGEST_EVIDENCE, level_of
+from tasks import tracing
 from tasks.errors import ProviderFailed
 from tasks.payloads import AreaScore, TriageResult, Turn, UrgencyReason
 
@@ -52,6 +53,7 @@ class HttpTriage:
         self._local = local
         self._max_characters = max_characters
 
+    @tracing.traced("engine llm triage")
     def triage(
         self, case_id: str, conversation: Sequence[Turn], reference_date: dt.date, report: Report
     ) -> TriageResult:

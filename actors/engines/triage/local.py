@@ -23,6 +23,7 @@ from actors.engines.triage.features import Floats
 from actors.engines.triage.lexicon import AREAS
 from actors.engines.triage.model import Sample
 from actors.engines.triage.ranking import ranking, secondary
+from tasks import tracing
 from tasks.payloads import TriageResult, Turn, Urgency, UrgencyReason
 
 SUMMARY_SENTENCES = 3
@@ -53,6 +54,7 @@ class LocalTriage:
         self._model = model.load()
         self._lexicon = lexicon.load()
 
+    @tracing.traced("engine triage")
     def triage(
         self, case_id: str, conversation: Sequence[Turn], reference_date: dt.date, report: Report
     ) -> TriageResult:

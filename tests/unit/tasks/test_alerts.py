@@ -72,7 +72,7 @@ def test_the_command_checks_a_file_and_a_wrong_one_stops_the_start(
     wrong.write_text("[[rule]]\nname = 'a'\nkind = 'memory'\n[[rule]]\nname = 'b'\nkind = 'x'\nthreshold = 1")
 
     assert main(["alerts", "check", str(good)]) == 0
-    assert "11 rules, evaluated every 60 s." in capsys.readouterr().out
+    assert "12 rules, evaluated every 60 s." in capsys.readouterr().out
     assert main(["alerts", "check", str(wrong)]) == 1
     said = capsys.readouterr().err
     assert "rule 'a'.threshold" in said

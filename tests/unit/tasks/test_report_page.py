@@ -66,7 +66,7 @@ def test_what_follows_names_the_fault_the_area_and_the_alerts() -> None:
         "7 falharam; o motivo mais frequente: passou do tempo permitido, em Triagem (7).",
         "De 163 triagens, 150 (92%) na área Trabalhista; urgência crítica em 49, alta em 83.",
         "Metade começou em até 39 ms, e 95% em até 1,2 s.",
-        "102 alertas dispararam; 1 ainda ativos.",
+        "102 alertas dispararam; ainda sem solução: 1.",
         "Disjuntores abriram 3 vezes.",
     ]
 

@@ -27,6 +27,12 @@ from tasks.submission import Order, check
     ("name", "value"),
     [
         ("DESPACHO_PORT", "99999"),
+        ("DESPACHO_TIME_ZONE", "America/Lisbon"),
+        ("DESPACHO_TIME_ZONE", "America"),
+        ("DESPACHO_TIME_ZONE", "../../etc/passwd"),
+        ("DESPACHO_BLOBS", "/mnt/blobs"),
+        ("DESPACHO_BACKUP_TO", "s3://Wrong_Bucket"),
+        ("DESPACHO_BACKUP_TO", "ftp://backups"),
         ("DESPACHO_THREADS", "many"),
         ("DESPACHO_REDIS_URL", "http://x"),
         ("DESPACHO_HEARTBEAT_TIMEOUT_S", "0"),

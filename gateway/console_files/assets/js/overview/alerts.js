@@ -76,6 +76,6 @@ function remedy({ kind, labels }) {
   const query = new URLSearchParams(labels);
   if (kind === "dead_letters_growing" || kind === "failure_rate") return `/dead-letters?${query}`;
   if (kind === "oldest_waiting") return `/tasks?status=queued&${query}`;
-  if (kind === "schedule_missed" || kind === "backup_failed") return "/schedules";
+  if (["schedule_missed", "backup_failed", "no_scheduler"].includes(kind)) return "/schedules";
   return null;
 }
