@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
@@ -91,14 +92,14 @@ def _session(settings: Settings) -> smtplib.SMTP:
         server: smtplib.SMTP = smtplib.SMTP_SSL(**given, context=ssl.create_default_context())
     else:
         server = smtplib.SMTP(**given)
-    try:
+    with ExitStack() as unless_ready:
+        # Not the server's own `with`, which says QUIT: after a TLS handshake that failed nobody would answer it.
+        unless_ready.callback(server.close)
         if settings.smtp_tls == "starttls":
             server.starttls(context=ssl.create_default_context())
         if settings.smtp_user and settings.smtp_password:
             server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
-    except BaseException:
-        server.close()
-        raise
+        unless_ready.pop_all()
     return server
 
 

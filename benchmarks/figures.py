@@ -94,6 +94,32 @@ class WatchersFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class CostFigures:
+    """One round of one kind of task. Of the server's CPU: a submit by itself, one of many at once, a run (all calls
+    from its fetch to its end), a report of progress, a read of the status, a second of an idle worker process."""
+
+    submit_us: float
+    bulk_us: float
+    run_us: float
+    progress_us: float
+    read_us: float
+    idle_us: float
+    worker_us: float
+    """CPU of the worker per task, its work included."""
+    in_bytes: float
+    out_bytes: float
+    """Over the network of the server, for the submit and the run."""
+    file_bytes: float
+    """In the server's append-only file."""
+    drain_per_s: float
+    steady_per_s: float
+    end_p50_ms: float
+    end_p95_ms: float
+    """From submit to end at that steady rate."""
+    others_percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that one run found, by peer, endpoint or size; empty where a part was left out."""
 
@@ -104,6 +130,7 @@ class Report:
     record: dict[str, list[RecordFigures]] = field(default_factory=dict)
     meaning: dict[str, list[MeaningFigures]] = field(default_factory=dict)
     watchers: dict[str, list[WatchersFigures]] = field(default_factory=dict)
+    costs: dict[str, list[CostFigures]] = field(default_factory=dict)
     machine: str = ""
 
     @classmethod
@@ -116,6 +143,7 @@ class Report:
             "record": RecordFigures,
             "meaning": MeaningFigures,
             "watchers": WatchersFigures,
+            "costs": CostFigures,
         }
         parts = {
             part: {name: [kind(**row) for row in rows] for name, rows in raw.get(part, {}).items()}

@@ -125,6 +125,23 @@ WATCHERS = (
     Measure("gateway memory", "MB", _most("resident_mb")),
     Measure("gateway CPU", "µs/event", _median("cpu_us")),
 )
+COSTS = (
+    Measure("server: submit", "µs", _median("submit_us")),
+    Measure("server: submit, many", "µs/task", _median("bulk_us")),
+    Measure("server: run", "µs", _median("run_us")),
+    Measure("server: progress", "µs", _median("progress_us")),
+    Measure("server: status read", "µs", _median("read_us")),
+    Measure("server: idle worker", "µs/s", _median("idle_us")),
+    Measure("worker", "µs/task", _median("worker_us")),
+    Measure("to the server", "bytes/task", _median("in_bytes")),
+    Measure("from the server", "bytes/task", _median("out_bytes")),
+    Measure("append-only file", "bytes/task", _median("file_bytes")),
+    Measure("drain", "tasks/s", _median("drain_per_s"), more_is_better=True),
+    Measure("steady rate", "tasks/s", _median("steady_per_s")),
+    Measure("to end p50", "ms", _median("end_p50_ms")),
+    Measure("to end p95", "ms", _median("end_p95_ms")),
+    Measure("other work", "% of machine", _median("others_percent")),
+)
 RECORD = (Measure("one finished task", "bytes", _median("bytes")),)
 
 
@@ -138,5 +155,6 @@ def tables(report: Report) -> dict[str, Table]:
         "size": Table("Despacho with many finished tasks", smallest, report.size, SIZE),
         "meaning": Table("Embeddings and similar cases", BASE, report.meaning, MEANING),
         "watchers": Table("Watchers of one gateway", "", report.watchers, WATCHERS),
+        "costs": Table("Costs of one task, CPU and bytes", "", report.costs, COSTS),
         "record": Table("Memory of Despacho's records", "", report.record, RECORD),
     }

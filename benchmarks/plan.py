@@ -30,6 +30,8 @@ class Plan:
     watchers: int = 2_000
     watched_events: int = 100
     """Events that all watchers get; of those on streams of their own, each gets one."""
+    costs: int = 1_500
+    """Tasks of which the costs are the mean."""
     server_pid: int = 0
 
 
@@ -47,5 +49,6 @@ QUICK = Plan(
     similar=5_000,
     watchers=500,
     watched_events=30,
+    costs=600,
 )
 """A look, not a measurement."""

@@ -12,7 +12,9 @@ from typing import Any
 import redis
 
 from benchmarks.child import run_round
+from benchmarks.costs import KINDS
 from benchmarks.figures import (
+    CostFigures,
     HttpFigures,
     MeaningFigures,
     QueueFigures,
@@ -30,7 +32,7 @@ from benchmarks.watchers import PAGES
 from benchmarks.web import ENDPOINTS
 from benchmarks.wrk import is_installed
 
-PARTS = ("queue", "http", "recovery", "size", "embeddings", "watchers")
+PARTS = ("queue", "http", "recovery", "size", "embeddings", "watchers", "costs")
 ROUND_WITHIN_S = 600.0
 
 
@@ -45,6 +47,7 @@ def run(parts: Sequence[str], peers: Sequence[str], plan: Plan) -> Report:
         "size": _size,
         "embeddings": _embeddings,
         "watchers": _watchers,
+        "costs": _costs,
     }
     for part in parts:
         steps[part](report, peers, plan)
@@ -97,6 +100,13 @@ def _watchers(report: Report, peers: Sequence[str], plan: Plan) -> None:
     for name, found in _rounds("benchmarks.watchers", names, [plan.rounds] * len(names), plan):
         report.watchers.setdefault(name, []).append(WatchersFigures(**found))
     _in_order(report.watchers, names)
+
+
+def _costs(report: Report, peers: Sequence[str], plan: Plan) -> None:
+    names = KINDS if BASE in peers else ()
+    for name, found in _rounds("benchmarks.costs", names, [plan.rounds] * len(names), plan):
+        report.costs.setdefault(name, []).append(CostFigures(**found))
+    _in_order(report.costs, names)
 
 
 def _rounds(

@@ -122,6 +122,14 @@ def _notes(report: Report, plan: Plan) -> dict[str, str]:
                 f"event to each, {EVENTS_PER_S} a second. Every watcher got every event, once.",
             ]
         ),
+        "costs": "\n".join(
+            [
+                _rounds(report.costs),
+                f"{plan.costs:,} submits one by one and as many at once, {PROCESSES} processes x {THREADS} threads.",
+                "Triage: a message of 220 characters, by the local engine. Run: all calls from the fetch to the end.",
+                "The server keeps its append-only file (everysec). Steady: half the drain's rate, a Poisson process.",
+            ]
+        ),
         "record": f"used_memory over the number of tasks, indexes and logs included: {many} no-ops and "
         f"{plan.sample:,}\ntriages (a message of 60 characters, a result of 200, a case each).",
     }

@@ -9,7 +9,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -223,6 +223,21 @@ def _days(given: str) -> float:
     return days
 
 
+_COMMANDS = {
+    "keys": ("cli.keys", "keys"),
+    "quotas": ("cli.quotas", "quotas"),
+    "audit": ("cli.audit", "audit"),
+    "webhooks": ("cli.webhooks", "webhooks"),
+    "doctor": ("cli.doctor", "doctor"),
+    "backup": ("cli.backup", "backup"),
+    "restore": ("cli.backup", "restore"),
+    "master-key": ("cli.privacy", "master_key"),
+    "verify-receipt": ("cli.privacy", "verify_receipt"),
+    "evaluate": ("cli.evaluate", "evaluate"),
+}
+"""The function of each command that takes arguments of its own, and its module."""
+
+
 def _run(given: argparse.Namespace) -> int:
     from tasks.settings import Settings
 
@@ -231,46 +246,10 @@ def _run(given: argparse.Namespace) -> int:
 
         return alerts(given)
     settings = Settings.load(**{name: getattr(given, name, None) for name in FLAGS})
-    if given.command == "keys":
-        from cli.keys import keys
-
-        return keys(given, settings)
-    if given.command == "quotas":
-        from cli.quotas import quotas
-
-        return quotas(given, settings)
-    if given.command == "audit":
-        from cli.audit import audit
-
-        return audit(given, settings)
-    if given.command == "webhooks":
-        from cli.webhooks import webhooks
-
-        return webhooks(given, settings)
-    if given.command == "doctor":
-        from cli.doctor import doctor
-
-        return doctor(given, settings)
-    if given.command == "backup":
-        from cli.backup import backup
-
-        return backup(given, settings)
-    if given.command == "restore":
-        from cli.backup import restore
-
-        return restore(given, settings)
-    if given.command == "master-key":
-        from cli.privacy import master_key
-
-        return master_key(given, settings)
-    if given.command == "verify-receipt":
-        from cli.privacy import verify_receipt
-
-        return verify_receipt(given, settings)
-    if given.command == "evaluate":
-        from cli.evaluate import evaluate
-
-        return evaluate(given, settings)
+    if given.command in _COMMANDS:
+        module, name = _COMMANDS[given.command]
+        # Only what this command needs is loaded.
+        return int(getattr(import_module(module), name)(given, settings))
     return _RUNNERS[given.command](settings)
 
 

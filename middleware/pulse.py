@@ -61,13 +61,17 @@ class Pulse:
         self._does_chores = False
         self._beat_at = self._chores_at = self._describe_at = self._ageing_at = self._chains_at = 0.0
         self._grace_until = 0.0
+        self._thread = Thread(target=self._run, name="pulse", daemon=True)
 
     def start(self) -> None:
-        Thread(target=self._run, name="pulse", daemon=True).start()
+        self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, within_s: float) -> None:
+        """Returns when the last beat is over, or waits for Redis for longer than this. One that came after the worker
+        has left would list it anew, and give it the chores, which nobody would do until it is taken for dead."""
         self._stopped.set()
         self._wake.set()
+        self._thread.join(within_s)
 
     def look_soon(self) -> None:
         self._chores_at = 0.0

@@ -109,12 +109,15 @@ class LineSender:
     def __init__(self, lines: Callable[[], Iterable[RunLines]]) -> None:
         self._lines = lines
         self._stopped = Event()
+        self._thread = Thread(target=self._run, name="lines", daemon=True)
 
     def start(self) -> None:
-        Thread(target=self._run, name="lines", daemon=True).start()
+        self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, within_s: float) -> None:
+        """Returns when what is being sent is sent, or takes longer than this."""
         self._stopped.set()
+        self._thread.join(within_s)
 
     def _run(self) -> None:
         while not self._stopped.wait(SENT_EVERY_S):

@@ -31,7 +31,7 @@ IDLE_MS = 250
 """How long a thread without work waits before it looks whether it should stop."""
 RETIRING_LOOK_S = 0.1
 LAST_WORDS_S = 2.0
-"""How long an interrupted run may take to end."""
+"""How long an interrupted run may take to end, and a thread that speaks with Redis to finish."""
 
 
 class _OneConsumer(dict[str, ConsumerThread]):
@@ -176,8 +176,8 @@ class LaneWorker(Worker):
         self.broker.ring()
 
     def _leave(self) -> None:
-        self.pulse.stop()
-        self.line_sender.stop()
+        self.pulse.stop(LAST_WORDS_S)
+        self.line_sender.stop(LAST_WORDS_S)
         self.listener.stop()
         _try(partial(self.broker.ledger.retire, self.broker.worker))
 

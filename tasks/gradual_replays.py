@@ -287,11 +287,19 @@ class ReplayDesk:
         if not fields:
             return None
         found = Replay.parse(replay_id, fields)
-        is_lost = found.is_running and status is not None and State(status.decode()).final
-        return replace(found, state=STOPPED, reason=LOST) if is_lost else found
+        return replace(found, state=STOPPED, reason=LOST) if _is_lost(found, status) else found
 
     async def _call(self, name: str, *arguments: Any) -> Any:
         return await self._tasks.call(name, *arguments)
+
+
+def _is_lost(found: Replay, status: bytes | None) -> bool:
+    """Whether nobody sees to it any more: its task has ended without it, or is gone."""
+    if not found.is_running:
+        return False
+    if status is None:
+        return now_ms() - found.began_ms > BEGUN_WITHIN_S * 1_000
+    return State(status.decode()).final
 
 
 def _fields(wish: Wish, letters: Sequence[Fact], *, is_all: bool) -> list[str | int]:

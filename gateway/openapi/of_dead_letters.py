@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateway.answers import dead_letters as letters
-from gateway.answers.tasks import Accepted
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -18,9 +17,9 @@ from gateway.openapi.parts import (
     Operation,
     Parameter,
     limit,
-    task_links,
     text,
 )
+from gateway.openapi.usual import queued
 from gateway.problem_kinds import (
     CONFLICT,
     IDEMPOTENCY_MISMATCH,
@@ -182,16 +181,7 @@ step takes too long. The same group isn't replayed twice at a time.""",
         summary="Replay a dead letter",
         scope="ops:write",
         parameters=(TASK_ID, IF_MATCH, IDEMPOTENCY_KEY),
-        answers=(
-            Answer(
-                202,
-                "It is queued.",
-                Accepted,
-                headers=("Location", "Retry-After", "Idempotent-Replayed"),
-                links=task_links(),
-                example=examples.ACCEPTED,
-            ),
-        ),
+        answers=(queued("It is queued.", "Idempotent-Replayed"),),
         problems=(NOT_FOUND, CONFLICT, PRECONDITION_FAILED, IDEMPOTENCY_MISMATCH),
     ),
     Operation(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.answers import operations, reports
 from gateway.answers import service as answers
-from gateway.answers.tasks import Accepted
 from gateway.openapi import examples
 from gateway.openapi.parts import (
     CURSOR,
@@ -18,9 +17,9 @@ from gateway.openapi.parts import (
     Operation,
     Parameter,
     limit,
-    task_links,
     text,
 )
+from gateway.openapi.usual import queued
 from gateway.problem_kinds import (
     FORBIDDEN,
     INVALID_INPUT,
@@ -125,16 +124,7 @@ OPERATIONS = (
         description="Beside its slots, also where it is paused or off. The task is one of the token's tenant.",
         scope="ops:write",
         parameters=(SCHEDULE,),
-        answers=(
-            Answer(
-                202,
-                "It is queued.",
-                Accepted,
-                headers=("Location", "Retry-After"),
-                links=task_links(),
-                example=examples.ACCEPTED,
-            ),
-        ),
+        answers=(queued(),),
         problems=(QUEUE_FULL, QUOTA_EXCEEDED),
     ),
     Operation(
@@ -229,16 +219,7 @@ OPERATIONS = (
         summary="Have a report written",
         scope="ops:write",
         body=Body(ReportRequest, (Example("The last seven days", {"kind": "weekly"}),)),
-        answers=(
-            Answer(
-                202,
-                "It is queued; the task's result names the report.",
-                Accepted,
-                headers=("Location", "Retry-After"),
-                links=task_links(),
-                example=examples.ACCEPTED,
-            ),
-        ),
+        answers=(queued("It is queued; the task's result names the report."),),
         problems=(QUEUE_FULL, QUOTA_EXCEEDED),
     ),
     Operation(

@@ -29,6 +29,7 @@ from gateway.openapi.parts import (
     text,
     whole,
 )
+from gateway.openapi.usual import queued
 from gateway.problem_kinds import CONFLICT, GONE, INVALID_INPUT, NOT_FOUND, RANGE_NOT_SATISFIABLE
 from gateway.requests import TasksRequest
 from tasks.lifecycle import Priority, State
@@ -41,14 +42,7 @@ by each. `countdown` and `eta` exclude each other, and the furthest is 30 days.
 
 With `Prefer: wait=N` the answer is the finished record, or the `202` when the time is over."""
 _SUBMIT_ANSWERS = (
-    Answer(
-        202,
-        "It is queued.",
-        answers.Accepted,
-        headers=("Location", "Retry-After", "Preference-Applied"),
-        links=task_links(),
-        example=examples.ACCEPTED,
-    ),
+    queued("It is queued.", "Preference-Applied"),
     Answer(
         200,
         "The finished record (`Prefer: wait`); or the first answer to the same Idempotency-Key; or, with "
@@ -256,16 +250,7 @@ OPERATIONS = (
         description="One that failed or was cancelled runs again under the same id, with a fresh set of attempts.",
         scope="tasks:write",
         parameters=(TASK_ID, IF_MATCH, IDEMPOTENCY_KEY),
-        answers=(
-            Answer(
-                202,
-                "It is queued.",
-                answers.Accepted,
-                headers=("Location", "Retry-After", "Idempotent-Replayed"),
-                links=task_links(),
-                example=examples.ACCEPTED,
-            ),
-        ),
+        answers=(queued("It is queued.", "Idempotent-Replayed"),),
         problems=OF_MOVE,
     ),
     Operation(

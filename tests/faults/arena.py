@@ -183,7 +183,7 @@ def run(case: Case, kind: type[System], scale: Scale) -> Verdict:
     try:
         case.play(arena)
         verdict = arena.settle()
-    except BaseException:
+    except BaseException:  # a wait that was in vain fails by pytest, whose failures are none of `Exception`
         with suppress(OSError):
             print(f"{case.name}: the last that its processes said:\n{(arena.folder / 'log').read_text()[-3_000:]}")
         raise

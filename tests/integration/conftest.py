@@ -171,6 +171,7 @@ def worker(client: redis.Redis, settings: Settings) -> Iterator[LaneWorker]:
         declare(broker, declared, Toolbox(broker.ledger, settings))
     worker = LaneWorker(broker, 4)
     with ExitStack() as stack:
+        stack.callback(broker.client.close)
         worker.start()
         stack.callback(worker.drain, 0)
         yield worker

@@ -254,7 +254,11 @@ def test_a_request_that_is_sent_again_begins_nothing_and_one_that_failed_hinders
     assert begin(api, 409)
     (started,) = ledger.fetch(Appetite("w-test", ["upkeep"], 1))
     ledger.fail(started.hold, {"type": "WorkerCrashed", "message": "", "attempt": 1, "at": 0, "retryable": False})
-    assert (told(api, first["replay_id"])["reason"], begin(api)["state"]) == ("task_lost", "running")
+    second = begin(api)
+    assert (told(api, first["replay_id"])["reason"], second["state"]) == ("task_lost", "running")
+    client.delete(KEYS.of("task", id=second["replay_id"]))
+    client.hset(KEYS.of("replay", id=second["replay_id"]), "began", 1)
+    assert (told(api, second["replay_id"])["reason"], begin(api)["state"]) == ("task_lost", "running")
 
 
 def test_a_gateway_that_can_not_queue_its_task_or_is_killed_before_leaves_the_group_free(

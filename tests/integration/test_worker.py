@@ -475,6 +475,35 @@ def test_a_message_that_was_broken_or_deleted_by_hand_is_made_anew(shop: Shop) -
         shop.ends(task.task_id, "succeeded")
 
 
+def test_a_worker_that_has_left_says_no_more_that_it_lives(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beat that came after its leave would list it again, and give it the chores, which nobody did then."""
+    worker = shop.open(lambda run, payload: AnyResult())
+    ledger, beats, has_left = worker.broker.ledger, Event(), Event()
+    beat, retire = ledger.beat, ledger.retire
+
+    def beats_late(*arguments: Any) -> bool:
+        beats.set()
+        worker.pulse._stopped.wait(5)
+        has_left.wait(0.3)
+        return beat(*arguments)
+
+    def leaves(name: str) -> None:
+        retire(name)
+        has_left.set()
+
+    monkeypatch.setattr(ledger, "beat", beats_late)
+    monkeypatch.setattr(ledger, "retire", leaves)
+    worker.pulse.describe_soon()
+    assert beats.wait(5)
+
+    worker.drain(0)
+    worker.pulse._thread.join(5)
+
+    client, keys = ledger.client, ledger.keys
+    assert client.zscore(keys.of("heartbeats"), worker.broker.worker) is None
+    assert client.get(keys.of("chores")) is None
+
+
 def test_a_tasks_life_costs_a_call_a_step(shop: Shop) -> None:
     """Submit, fetch (which begins the run), each progress, and the end, which is the ack and the next fetch."""
 

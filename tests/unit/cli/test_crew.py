@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -113,4 +114,5 @@ def test_workers_come_with_the_flood_and_retire_when_they_have_finished(
 
 
 def worker_in(logs: Path) -> Callable[[int], ChildSpec]:
-    return lambda number: spec(logs, WORKS, name=f"worker-{number}")
+    # Its start takes real time, which the clock of the test outruns.
+    return lambda number: spec(logs, WORKS, name=f"worker-{number}", start_timeout_s=math.inf)

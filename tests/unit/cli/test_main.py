@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from cli.main import main, told_in_one_line
+from cli.main import _COMMANDS, main, told_in_one_line
 from tasks.errors import InvalidInput, SettingsError, Unavailable
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,3 +58,9 @@ def test_version_and_help_need_no_library(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out.startswith("despacho ")
+
+
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
+def test_each_command_has_its_function(command: str) -> None:
+    module, name = _COMMANDS[command]
+    assert callable(getattr(import_module(module), name))

@@ -18,6 +18,8 @@ Running = subprocess.Popen[bytes]
 @pytest.fixture
 def running() -> Iterator[Running]:
     with subprocess.Popen(python(STAY), start_new_session=True) as process:
+        # `Popen` returns in the middle of the exec, when the new process often has no command line yet.
+        until(ProcessId.of(process.pid, STAY)._runs_program, "it runs its program")
         yield process
         process.kill()
 

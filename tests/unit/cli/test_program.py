@@ -66,3 +66,18 @@ def test_an_installed_package_needs_no_path(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
     assert "PYTHONPATH" not in environment(Settings.load())
+
+
+def test_workers_of_one_machine_share_no_port_for_probes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DESPACHO_PROBE_PORT", "8081")
+
+    workers = [spec for spec in program(Settings.load(), tmp_path) if spec.stage is Stage.WORK]
+
+    assert all("DESPACHO_PROBE_PORT" not in spec.env for spec in workers)
+    assert all(spec.silence_s for spec in workers)
+
+
+def test_with_auto_there_are_as_few_workers_as_may_be(tmp_path: Path) -> None:
+    specs = program(Settings.load(workers="auto", min_processes=3), tmp_path)
+
+    assert [spec.name for spec in specs if spec.stage is Stage.WORK] == ["worker-1", "worker-2", "worker-3"]

@@ -138,11 +138,14 @@ class DeadLettersPage {
   async follow(id) {
     this.followed = id;
     while (!this.signal.aborted && this.followed === id) {
-      const replay = await callInSession("GET", `/api/dead-letters/replays/${encodeURIComponent(id)}`).catch(() => null);
-      if (!replay) return;
-      this.drawReplay(replay);
-      this.soon();
-      if (ENDED.has(replay.state ?? replay.status)) return;
+      // What is away comes back; what is gone doesn't.
+      const replay = await callInSession("GET", `/api/dead-letters/replays/${encodeURIComponent(id)}`).catch(({ status }) => ({ state: status === 404 ? "gone" : "" }));
+      if (replay.state === "gone") return;
+      if (replay.state) {
+        this.drawReplay(replay);
+        this.soon();
+      }
+      if (ENDED.has(replay.state)) return;
       await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
     }
   }
