@@ -446,6 +446,40 @@ def test_runs_that_are_cancelled_and_run_again_leave_every_thread_alive(shop: Sh
     assert all(thread.is_alive() for thread in worker.workers)
 
 
+def test_a_thread_that_becomes_free_behind_a_fetch_takes_what_that_fetch_left(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end looked before there was anything, and the fetch counted it as busy; a lane that isn't empty rings no
+    bell."""
+    answers, done = Event(), Event()
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        if run.task_id != first:
+            done.wait(15)
+        return AnyResult()
+
+    worker = shop.open(work, threads=2)
+    ledger = worker.broker.ledger
+    succeed = ledger.succeed
+
+    def answers_late(*arguments: Any) -> Any:
+        ended = succeed(*arguments)
+        answers.wait(15)
+        return ended
+
+    monkeypatch.setattr(ledger, "succeed", answers_late)
+    tasks = [a_task(), a_task(), a_task()]
+    first, *others = [task.task_id for task in tasks]
+    ledger.submit(tasks[:1])
+    shop.ends(first, "succeeded")
+
+    ledger.submit(tasks[1:])
+    wait_until(lambda: "running" in {status(ledger, task_id) for task_id in others}, "the free thread takes one")
+    answers.set()
+    wait_until(lambda: {status(ledger, task_id) for task_id in others} == {"running"}, "the other takes the other", 5)
+    done.set()
+
+
 def test_a_message_that_was_broken_or_deleted_by_hand_is_made_anew(shop: Shop) -> None:
     deleted, broken, good = a_task(), a_task(), a_task()
     shop.ledger.submit([deleted, broken, good])
