@@ -114,6 +114,10 @@ class AsyncClient:
         """Why the task isn't running."""
         return cast(dict[str, Any], await self._json(calls.explain(task_id)))
 
+    async def log(self, task_id: str) -> dict[str, Any]:
+        """What the task went through, as `events`, and what its actor logged, as `lines` (needs `tasks:payload`)."""
+        return cast(dict[str, Any], await self._json(calls.log(task_id)))
+
     async def tasks(self, **filters: Any) -> AsyncIterator[Task]:
         """All tasks that `filters` accept (`status`, `task_name`, `queue`, `case_id`, ...), newest first, page by
         page as they are taken."""

@@ -134,6 +134,10 @@ def explain(task_id: str) -> Call:
     return Call("GET", f"{_task(task_id)}/explain")
 
 
+def log(task_id: str) -> Call:
+    return Call("GET", f"{_task(task_id)}/log")
+
+
 def cancel(task_id: str) -> Call:
     return Call("DELETE", _task(task_id), headers=_key(None))
 

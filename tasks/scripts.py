@@ -153,6 +153,17 @@ REPEATS_AFTER_S = (0.05, 0.2)
 """A call whose connection broke is made again: all that don't fetch may be, also where only the answer was lost."""
 
 
+TRACED = frozenset(
+    {"submit", "cancel", "requeue", "progress", "keep_lines", "succeed", "retry", "fail", "cancelled", "hand_back"}
+    | {"await_children"}
+)
+"""What moves one task or tells of it. Upkeep asks hundreds of times at a go, and nobody's request waits for it."""
+
+
+def _is_traced(name: str) -> bool:
+    return name in TRACED and tracing.is_traced()
+
+
 def _span(name: str) -> AbstractContextManager[tracing.Span]:
     return tracing.span(f"redis {name}", "client", db__system__name="redis", db__operation__name=name)
 
@@ -175,7 +186,7 @@ class Caller:
     def __call__(self, name: str, namespace: str, arguments: Sequence[Any], *, repeats: bool = True) -> Any:
         """Call an operation; a server that doesn't have the library yet gets it. One that fetches is not to be
         repeated: what the first call took would be left lying."""
-        if not tracing.is_traced():
+        if not _is_traced(name):
             return self._ask(name, namespace, arguments, repeats)
         with _span(name):
             return self._ask(name, namespace, arguments, repeats)
@@ -236,7 +247,7 @@ class AsyncCaller:
 
     async def __call__(self, name: str, namespace: str, arguments: Sequence[Any]) -> Any:
         """Call an operation; a server that doesn't have the library yet gets it."""
-        if not tracing.is_traced():
+        if not _is_traced(name):
             return await self._call(name, namespace, arguments)
         with _span(name):
             return await self._call(name, namespace, arguments)

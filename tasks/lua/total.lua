@@ -17,22 +17,34 @@ local function lasts(field)
   return not string.find(field, '/fault/', 1, true)
 end
 
+-- What is folded in this call is added up here first: each counter is then written once, not once per minute and tenant.
+local sums = {}
+
+local function add(name, field, by)
+  sums[name] = sums[name] or {}
+  sums[name][field] = (sums[name][field] or 0) + by
+end
+
 local function fold(minute)
   local hour = key.hours(whole(math.floor(minute / 60)))
   for _, tenant in ipairs(tenants) do
     local counted = redis.call('HGETALL', key.stats(tenant, whole(minute)))
     for i = 1, #counted, 2 do
-      redis.call('HINCRBY', hour, counted[i], counted[i + 1])
-      if lasts(counted[i]) then redis.call('HINCRBY', totals, counted[i], counted[i + 1]) end
+      add(hour, counted[i], tonumber(counted[i + 1]))
+      if lasts(counted[i]) then add(totals, counted[i], tonumber(counted[i + 1])) end
     end
   end
-  if redis.call('HINCRBY', hour, 'minutes', 1) == 1 then redis.call('EXPIRE', hour, HOURS_TTL_S) end
+  add(hour, 'minutes', 1)
   left = left - math.max(#tenants, 1)
 end
 
 while from <= last_over and left > 0 do
   fold(from)
   from = from + 1
+end
+for name, of_name in pairs(sums) do
+  for field, by in pairs(of_name) do redis.call('HINCRBY', name, field, whole(by)) end
+  if name ~= totals then redis.call('EXPIRE', name, HOURS_TTL_S) end
 end
 redis.call('HSET', totals, 'from', whole(from))
 

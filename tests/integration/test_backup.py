@@ -86,7 +86,9 @@ def test_everything_that_stands_somewhere_comes_back_there(
     queued, running, failed, done = (a_task(kwargs={"text": MARKER}) for _ in range(4))
     delayed = a_task(countdown_s=3_600.0)
     ledger.submit([done])
-    ledger.succeed(begun(ledger, done), json.dumps({"ok": True}))
+    held = begun(ledger, done)
+    ledger.keep_lines(held, 1, 1, b"bGluZXM=")
+    ledger.succeed(held, json.dumps({"ok": True}))
     ledger.submit([failed])
     ledger.fail(begun(ledger, failed), {"type": "Boom", "message": "no", "at": 1})
     ledger.submit([running])
@@ -110,6 +112,7 @@ def test_everything_that_stands_somewhere_comes_back_there(
     after = {task.task_id: task for task in ledger.tasks(list(before))}
     assert {id_: told(task) for id_, task in after.items()} == {id_: told(task) for id_, task in before.items()}
     assert client.pexpiretime(ledger.keys.of("task", id=done.task_id)) == ttl_before
+    assert client.hget(ledger.keys.of("task", id=done.task_id), "lines") == b"1.1.1 bGluZXM="
     # The run that was cut off is told of, and its task stands before the one that came after it.
     assert log(ledger, running.task_id) == ["queued", "running", "recovered"]
     assert client.zscore(ledger.keys.of("delayed"), delayed.task_id) == before[delayed.task_id].eta_ms

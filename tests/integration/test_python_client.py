@@ -43,6 +43,7 @@ def test_a_task_is_run_and_its_record_comes_back(despacho: Client, worker: LaneW
     assert task["result"]["area"] == "trabalhista"
     assert despacho.result(task["task_id"]) == task["result"]
     assert despacho.explain(task["task_id"])["status"] == "succeeded"
+    assert despacho.log(task["task_id"])["lines"] == []
 
 
 def test_whoever_waits_hears_the_end_and_no_more_than_the_time_that_was_given(

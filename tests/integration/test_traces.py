@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from actors import batch, embeddings
+from actors import batch, embeddings, webhooks
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
 from middleware.broker import build_broker
@@ -25,8 +25,10 @@ from tasks import tracing
 from tasks.errors import SettingsError
 from tasks.open_telemetry import OpenTelemetry
 from tasks.settings import Settings
+from tasks.webhooks import Webhooks
 from tests.conftest import wait_until
 from tests.integration.conftest import Client
+from tests.receiver import Receiver
 from tests.unit.providers import fake as replies
 from tests.unit.providers.fake import FakeProvider
 
@@ -75,9 +77,16 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def settings(settings: Settings, provider: FakeProvider) -> Settings:
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def settings(settings: Settings, provider: FakeProvider, receiver: Receiver) -> Settings:
     asks = {"embeddings_url": provider.url, "embeddings_model": "far-embedder"}
-    return settings.model_copy(update=asks)
+    return settings.model_copy(update=asks | {"webhook_allowed_hosts": (f"127.0.0.1:{receiver.port}",)})
 
 
 @pytest.fixture
@@ -96,6 +105,7 @@ def worker(trace: Trace, client: redis.Redis, settings: Settings) -> Iterator[La
         Declared("embeddings.generate_async", embeddings.generate),
         Declared("batch.process_cases", batch.process_cases),
         Declared("batch.process_case", batch.process_case),
+        Declared("webhooks.deliver", webhooks.deliver),
     ):
         declare(broker, declared, tools)
     worker = LaneWorker(broker, 2)
@@ -138,6 +148,25 @@ def test_a_request_its_message_both_runs_and_the_engines_calls_are_one_trace(
     assert is_child(trace.one("redis retry"), first)
     assert is_child(trace.one("redis succeed"), second)
     assert MARKER not in "".join(span.to_json() for span in trace.spans())
+
+
+def test_the_end_is_told_in_the_trace_of_its_task(
+    trace: Trace, worker: LaneWorker, api: Client, provider: FakeProvider, receiver: Receiver, settings: Settings
+) -> None:
+    Webhooks(worker.broker.ledger.client, settings).make_secret("acme")
+    provider.replies = [replies.vectors]
+    wanted = {"task_name": "embeddings.generate_async", "kwargs": {"texts": [MARKER]}}
+    told_to = {"callback_url": f"http://127.0.0.1:{receiver.port}/{MARKER}"}
+
+    api.post("/api/tasks/queue", json=wanted | told_to, headers={"traceparent": CALLER})
+    wait_until(lambda: trace.spans("POST webhook"), "the end is told")
+
+    sent = trace.one("POST webhook")
+    assert is_child(sent, trace.one("submit"))
+    assert told(sent).items() >= {"http.response.status_code": 200, "despacho.attempt": 1}.items()
+    assert len(sent.links) == 1
+    assert MARKER not in "".join(span.to_json() for span in trace.spans())
+    assert not [name for name in receiver.received[0].headers if name.lower() == "traceparent"]
 
 
 def test_the_cases_of_a_batch_are_children_of_its_run(

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from tasks.blobs import FolderBlobs
 from tasks.catalog import CATALOG
 from tasks.clock import rfc3339, to_ms
+from tasks.context import REQUEST_ID, Origin
 from tasks.errors import InvalidInput, SettingsError
 from tasks.ids import child_id, is_task_id, new_id
 from tasks.lifecycle import LANES, lane_name, split_lane
-from tasks.record import RECORD_FIELDS, compact_json, parse_message, parse_task
+from tasks.record import RECORD_FIELDS, RunOptions, compact_json, parse_message, parse_task
 from tasks.settings import Settings
 from tasks.statistics import percentiles
 from tasks.submission import Order, check
@@ -132,6 +133,16 @@ def test_an_event_survives_its_way_through_pub_sub(words: str, error: dict[str, 
 
     assert event.as_json()["progress_message"] == words
     assert event.error == error
+
+
+@given(st.from_regex(REQUEST_ID, fullmatch=True), st.integers(0, 100), st.floats(0, 1e9))
+def test_where_a_task_comes_from_stands_behind_its_numbers(request_id: str, retries: int, seconds: float) -> None:
+    seconds = float(f"{seconds:.15g}")
+    options = RunOptions(retries, seconds, seconds, seconds, Origin(request_id, "00-1-2-01"))
+
+    assert RunOptions.decode(options.encode().encode()) == options
+    # As an older release wrote them.
+    assert RunOptions.decode(b"3,60,3600,120") == RunOptions(3, 60, 3_600, 120)
 
 
 def test_a_record_that_is_not_there_is_none() -> None:
