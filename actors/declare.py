@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import dramatiq
-from periodiq import cron
 from pydantic import BaseModel, ValidationError
 
 from actors.tally import tally_of
@@ -28,11 +27,10 @@ Work = Callable[[Run, Any, Toolbox], BaseModel | None]
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A function that does the work of one type of task; `schedule` is a cron line of periodiq."""
+    """A function that does the work of one type of task."""
 
     task_name: str
     work: Work
-    schedule: str | None = None
 
 
 def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
@@ -56,8 +54,7 @@ def declare(broker: LaneBroker, declared: Declared, tools: Toolbox) -> None:
             context.keeps = None
 
     perform.__name__ = declared.work.__name__
-    periodic = {"periodic": cron(declared.schedule)} if declared.schedule else {}
-    dramatiq.actor(broker=broker, actor_name=spec.name, queue_name=spec.queue, **periodic)(perform)
+    dramatiq.actor(broker=broker, actor_name=spec.name, queue_name=spec.queue)(perform)
 
 
 def _payload(spec: TaskSpec, run: Run) -> BaseModel:

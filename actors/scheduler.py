@@ -13,7 +13,6 @@ import signal
 import time
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Any
 from uuid import uuid4
 
 import pendulum
@@ -33,19 +32,21 @@ from tasks.timetable import Schedule
 
 log = logging.getLogger(__name__)
 AWAY_S = 1.0
-_MINUTE = dt.timedelta(minutes=1)
 
 
 class _When:
-    """A cron line as periodiq asks for one."""
+    """A cron line as periodiq asks for one: at each wake, whether it is due."""
 
     def __init__(self, schedule: Schedule, book: SlotBook) -> None:
         self._line = schedule.line
         self._zone = book.zone
+        self._asked: dt.datetime | None = None
 
     def validate(self, date: dt.datetime) -> bool:
-        minute = date.replace(second=0, microsecond=0)
-        return any(self._line.between(minute - _MINUTE, minute, self._zone))
+        """Whether a slot passed since it was last asked. Not only one of this minute: where the machine was suspended
+        or Redis answered slowly a wake comes after it, and a daily slot would be a day late."""
+        asked, self._asked = self._asked, date
+        return asked is None or any(self._line.between(asked, date, self._zone))
 
     def next_valid_date(self, last: dt.datetime) -> pendulum.DateTime:
         return pendulum.instance(self._line.next(last, self._zone))
@@ -95,12 +96,10 @@ def main(settings: Settings) -> int:
     with suppress(Unavailable):
         check_whole(broker.client, Keys(settings.namespace))
     tools = declare_all(broker)
-    ours = timers(broker)
-    others = [actor for actor in broker.actors.values() if "periodic" in actor.options]
     StandBy(tools.watch, SCHEDULERS_WAIT).start()
     Thread(target=_beat, args=(broker,), name="beats", daemon=True).start()
     announce_ready()
-    _run(broker, ours, [*others, *ours])
+    _run(broker, timers(broker))
     return 0
 
 
@@ -113,15 +112,15 @@ def _beat(broker: LaneBroker) -> None:
         pause.wait(broker.settings.heartbeat_timeout_s / 3)
 
 
-def _run(broker: LaneBroker, ours: list[Timer], periodic: list[Any]) -> None:
-    scheduler = Scheduler(actors=periodic)
+def _run(broker: LaneBroker, ours: list[Timer]) -> None:
+    scheduler = Scheduler(actors=ours)
     has_begun = False
     while True:
         try:
             if not has_begun:
                 _begin(broker, ours)
                 has_begun = True
-            if not periodic:
+            if not ours:
                 signal.pause()
             scheduler.schedule()
             scheduler.loop()
@@ -135,4 +134,4 @@ def _run(broker: LaneBroker, ours: list[Timer], periodic: list[Any]) -> None:
 def _begin(broker: LaneBroker, ours: list[Timer]) -> None:
     sweep_now(broker)
     for timer in ours:
-        timer.tick(dt.datetime.now(dt.UTC))
+        timer.tick(pendulum.now("UTC"))

@@ -6,7 +6,6 @@ The layout in Redis and the format of messages are Dramatiq's own, so dramatiq-d
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import secrets
@@ -26,7 +25,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.common import q_name
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import CurrentMessage
-from periodiq import PeriodiqMiddleware
 
 from middleware.interrupts import Interrupts
 from middleware.proof import TURN_S, Signs
@@ -45,7 +43,7 @@ from tasks.keys import Keys
 from tasks.ledger import Appetite, Ended, Hold, Ledger, Started
 from tasks.lifecycle import Priority, split_lane
 from tasks.settings import Settings
-from tasks.submission import DEFAULT_TENANT, SYSTEM_TENANT, Order, check
+from tasks.submission import DEFAULT_TENANT, Order, check
 
 log = logging.getLogger(__name__)
 AWAY_S = 0.5
@@ -88,8 +86,6 @@ class LaneBroker(Broker):
         return [
             # Last to hear a run's verdict.
             Status(),
-            # Only gives actors their `periodic` option: which slot is whose is settled when it is enqueued.
-            PeriodiqMiddleware(),
             # Decides before Status listens, after TimeLimit has let go.
             LedgerRetries(),
             # Tells the actor which message it is called for.
@@ -120,8 +116,8 @@ class LaneBroker(Broker):
         return self.queues.copy()
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """Queue a message that came from Dramatiq's own API: an `actor.send()`, a schedule of periodiq, or the
-        requeue button of dramatiq-dashboard."""
+        """Queue a message that came from Dramatiq's own API: an `actor.send()`, or the requeue button of
+        dramatiq-dashboard."""
         self.emit_before("enqueue", message, delay)
         message = self._requeue(message) or self._submit(message, delay)
         self.emit_after("enqueue", message, delay)
@@ -145,7 +141,7 @@ class LaneBroker(Broker):
             queue=queue,
             priority=message.options.get("priority", priority),
             countdown_s=None if delay_ms is None else delay_ms / 1_000,
-            tenant=SYSTEM_TENANT if "scheduled_at" in message.options else DEFAULT_TENANT,
+            tenant=DEFAULT_TENANT,
             task_id=_id_of(message),
             internal=True,
         )
@@ -172,13 +168,6 @@ def _route(queue_name: str) -> tuple[str, str]:
 
 
 def _id_of(message: Message[Any]) -> str:
-    """One id per slot of a schedule, so that of two schedulers only the first has an effect."""
-    slot = message.options.get("scheduled_at")
-    if slot is not None:
-        # To the minute, with the zone: a scheduler that starts within the minute sends it again.
-        minute = f"{str(slot)[:16]}{str(slot)[19:]}"
-        digest = hashlib.sha256(f"{message.actor_name}/{minute}".encode()).digest()
-        return str(UUID(bytes=digest[:16], version=4))
     return message.message_id if is_task_id(message.message_id) else str(UUID(message.message_id))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -31,6 +31,8 @@ MINUTE_MS = 60_000
 ON_TIME_MS = 2 * MINUTE_MS
 """A slot that is seen so soon was not missed."""
 OVERDUE_MS = 5 * MINUTE_MS
+QUEUED_AND_NOT_NOTED = 1_000
+"""Among so many slots after the last that was seen to, a scheduler that was killed then may have queued one."""
 LOOKED_BACK = dt.timedelta(days=366)
 MISSED_KEPT_MS = 7 * 24 * 60 * MINUTE_MS
 """How long after the last slot that was missed it is still told how many were."""
@@ -115,7 +117,8 @@ class SlotBook:
         is_on_time = _ms(moment) - latest < ON_TIME_MS
         comes = is_on_time or schedule.missed == "catch_up"
         task_id = self.submit(schedule, due[-1]) if comes else ""
-        is_first = self._advance(schedule, spec, latest, task_id, len(due) - comes)
+        passed = due[: len(due) - comes]
+        is_first = self._advance(schedule, spec, latest, task_id, len(passed) - self._came(schedule, passed))
         return task_id if is_first and comes else None
 
     def submit(self, schedule: Schedule, slot: dt.datetime) -> str:
@@ -130,6 +133,14 @@ class SlotBook:
         )
         self._ledger.submit([check(order, self._ledger.catalog)])
         return task_id
+
+    def _came(self, schedule: Schedule, slots: Sequence[dt.datetime]) -> int:
+        """How many of these were queued, though a kill kept that from being noted."""
+        ids = [slot_id(schedule.name, _ms(slot)) for slot in slots[:QUEUED_AND_NOT_NOTED]]
+        if not ids:
+            return 0
+        with redis_faults():
+            return self._ledger.client.exists(*(self._ledger.keys.of("task", id=each) for each in ids))
 
     def overdue(self, moment: dt.datetime) -> list[Overdue]:
         """The schedules that should have come five minutes ago or earlier, with the first slot that nobody saw to.

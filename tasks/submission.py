@@ -1,7 +1,7 @@
 """A task that is about to be queued: checked against the catalog, and put into the form that `submit` takes.
 
-The same checks serve the gateway, a Python caller, a parent that queues children, and a message that periodiq
-sent.
+The same checks serve the gateway, a Python caller, a parent that queues children, a schedule, and a message
+that came from Dramatiq's own API.
 """
 
 from __future__ import annotations

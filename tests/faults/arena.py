@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +89,10 @@ class Arena:
         if not kept:
             self.broken.append(otherwise)
 
-    def remember_slots(self, slots: Iterable[int]) -> None:
-        self.expected.update(slots)
+    def remember_slots(self) -> None:
+        """Called when the schedulers have ended."""
+        self.expected.update(self.system.due_slots(self.lines()))
+        self.broken += self.system.untold_slots()
 
     def afterwards(self, step: Callable[[], None]) -> None:
         """What is looked at when all has settled."""
@@ -190,9 +192,3 @@ def run(case: Case, kind: type[System], scale: Scale) -> Verdict:
     finally:
         arena.close()
     return verdict
-
-
-def slots_between(lines: Sequence[Line]) -> Iterable[int]:
-    """All slots from the first that was executed to the last."""
-    numbers = {line.number for line in lines}
-    return range(min(numbers), max(numbers) + 1) if numbers else ()

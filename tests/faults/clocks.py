@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 JUMP = "FAULTS_JUMP"
+FIRST_SLOT = datetime(2026, 1, 1, tzinfo=UTC)
+"""What the clock of schedulers shows when slot 0 begins."""
 _time, _time_ns, _sleep = time.time, time.time_ns, time.sleep
 
 
@@ -34,23 +36,35 @@ def let_jump() -> None:
     time.time_ns = lambda: _time_ns() + offset_s() * 1_000_000_000
 
 
-def speed_up_periodiq(begin: float, minute_s: float) -> None:
-    """Give periodiq's scheduler a clock on which a minute takes `minute_s`; at `begin` it shows a full minute."""
+def slot_ms(number: int) -> int:
+    """When a slot is due, by the clock of schedulers."""
+    return round((FIRST_SLOT + timedelta(minutes=number)).timestamp() * 1_000)
+
+
+def slot_number(ms: int) -> int:
+    """The last slot that is due then."""
+    return (ms - slot_ms(0)) // 60_000
+
+
+def speed_up_periodiq(begin: float, minute_s: float) -> Any:
+    """Give periodiq's scheduler a clock on which a minute takes `minute_s`; at `begin` it shows a full minute.
+    Returns what stands in for pendulum, for a scheduler that looks at the clock itself."""
     import signal
 
     import pendulum
     import periodiq
 
     rate = 60 / minute_s
-    zero = pendulum.datetime(2026, 1, 1)
+    zero = pendulum.instance(FIRST_SLOT)
 
-    def now() -> Any:
+    def now(_zone: str = "UTC") -> Any:
         return zero + timedelta(seconds=(_time() - begin) * rate)
 
     class Pendulum:
         def __getattr__(self, name: str) -> Any:
             return now if name == "now" else getattr(pendulum, name)
 
-    periodiq.pendulum = Pendulum()
+    clock = periodiq.pendulum = Pendulum()
     periodiq.sleep = lambda seconds: _sleep(seconds / rate)
     periodiq.alarm = lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds / rate)
+    return clock

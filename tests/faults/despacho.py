@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -20,10 +20,12 @@ from tasks.inspection import Inspection, pause_for
 from tasks.ledger import Ledger
 from tasks.lifecycle import State
 from tasks.record import Task
+from tasks.schedules import Known
 from tasks.settings import Settings
 from tasks.submission import NewTask, Order, check
 from tests.conftest import wait_until
-from tests.faults.despacho_worker import FAULTS, OVER_HTTP
+from tests.faults.clocks import slot_number
+from tests.faults.despacho_worker import FAULTS, MOST_SLOTS, OVER_HTTP, SCHEDULE, slot_task
 from tests.faults.processes import Process, Server, python
 from tests.faults.proxy import Breaks, Proxy
 from tests.faults.recording import Line
@@ -86,6 +88,20 @@ class Despacho(System):
     def start_scheduler(self, begin: float, minute_s: float, url: str = "") -> Process:
         environment = {"DESPACHO_REDIS_URL": url or self.server.url, **self.slots(begin, minute_s)}
         return self.until_ready(self.spawn(python("tests.faults.despacho_scheduler"), **environment))
+
+    def due_slots(self, lines: Sequence[Line]) -> set[int]:
+        """Those that came. A scheduler that is away for longer than a slot's minute catches up with the latest alone:
+        on a machine that is busy enough, each start takes so long."""
+        return {number for number in range(MOST_SLOTS) if self.ledger.is_known(slot_task(number))}
+
+    def untold_slots(self) -> list[str]:
+        """From the first that came to the last that was seen to, each has come or is counted as missed."""
+        came = self.due_slots(())
+        fields = self.client.hgetall(self.ledger.keys.of("schedule", schedule=SCHEDULE.name))
+        known = Known.parse(cast(dict[bytes, bytes], fields))
+        seen = set(range(min(came), slot_number(known.slot_ms or 0) + 1))
+        untold = len(seen - came) - known.missed
+        return [f"{untold} slots neither came nor are counted as missed"] if untold else []
 
     def start_gateway(self, url: str = "") -> Gateway:
         self._gateways += 1

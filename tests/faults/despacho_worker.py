@@ -19,7 +19,10 @@ from middleware.run import Run  # noqa: E402
 from middleware.worker import LaneWorker  # noqa: E402
 from tasks.catalog import CATALOG, Catalog, TaskSpec  # noqa: E402
 from tasks.payloads import EmbeddingsPayload, EmbeddingsResult  # noqa: E402
+from tasks.schedules import slot_id  # noqa: E402
 from tasks.settings import Settings  # noqa: E402
+from tasks.timetable import Schedule  # noqa: E402
+from tests.faults.clocks import slot_ms  # noqa: E402
 from tests.faults.recording import SCHEDULED, perform, tell_ready  # noqa: E402
 
 OVER_HTTP = "embeddings.generate_async"
@@ -42,9 +45,23 @@ FAULTS = Catalog(
     [TaskSpec("faults.work", "faults", Work, Worked, "Tells of its executions."), CATALOG.get(OVER_HTTP)]
 )
 
+SCHEDULE = Schedule("faults", "* * * * *", "faults.work", "catch_up")
+MOST_SLOTS = 1_000
+
+
+def slot_task(number: int) -> str:
+    """The id of the task of a slot."""
+    return slot_id(SCHEDULE.name, slot_ms(number))
+
+
+def slot_of(task_id: str) -> int:
+    """Whose task this is, whenever it runs. Raises `StopIteration` where it is no slot's."""
+    return next(number for number in range(MOST_SLOTS) if slot_task(number) == task_id)
+
 
 def work(run: Run, payload: Work, tools: Toolbox) -> Worked:
-    perform(payload.number, payload.work_s, payload.fails)
+    number = slot_of(run.task_id) if payload.number == SCHEDULED else payload.number
+    perform(number, payload.work_s, payload.fails)
     return Worked(run=run.number)
 
 
@@ -54,9 +71,9 @@ def work_over_http(run: Run, payload: EmbeddingsPayload, tools: Toolbox) -> Embe
     return EmbeddingsResult(model="none", dimensions=1, count=run.number)
 
 
-def declare_faults(broker: LaneBroker, schedule: str | None = None) -> Any:
+def declare_faults(broker: LaneBroker) -> Any:
     tools = Toolbox(broker.ledger, broker.settings)
-    declare(broker, Declared("faults.work", work, schedule), tools)
+    declare(broker, Declared("faults.work", work), tools)
     declare(broker, Declared(OVER_HTTP, work_over_http), tools)
     return tools
 

@@ -55,6 +55,15 @@ class System(ABC):
     def start_scheduler(self, begin: float, minute_s: float, url: str = "") -> Process:
         """A scheduler whose one task is due every `minute_s`, counted from `begin`."""
 
+    def due_slots(self, lines: Sequence[Line]) -> Iterable[int]:
+        """The slots that must have been executed: all from the first to the last."""
+        numbers = {line.number for line in lines}
+        return range(min(numbers), max(numbers) + 1) if numbers else ()
+
+    def untold_slots(self) -> list[str]:
+        """What is wrong with the count of slots that were missed; nothing, where there is no such count."""
+        return []
+
     def spawn(self, command: Sequence[str], **environment: str) -> Process:
         process = Process(command, {**self.environment, **environment}, self.folder / "log")
         self.processes.append(process)

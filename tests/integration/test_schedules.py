@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import pendulum
+import periodiq
 import pytest
 import redis
 
@@ -87,6 +89,31 @@ def test_two_schedulers_do_each_slot_of_a_week_once(broker: LaneBroker) -> None:
     assert all(SlotBook(broker.ledger, broker.settings)._known(s).missed == 0 for s in (t.schedule for t in pair[0]))
 
 
+def test_a_scheduler_that_wakes_late_sees_to_what_passed_in_its_sleep(
+    broker: LaneBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine was suspended, or Redis took its time, over the one minute of the day that a schedule has."""
+    daily, alerts = named(timers(broker), "daily-report", "alerts")
+    scheduler = periodiq.Scheduler(actors=[daily, alerts])
+    slot = dt.datetime(2026, 1, 2, 6, tzinfo=ZONE)
+    for name in ("sleep", "alarm", "signal"):
+        monkeypatch.setattr(periodiq, name, lambda *_: None)
+
+    def wakes(moment: dt.datetime) -> None:
+        monkeypatch.setattr(periodiq.pendulum, "now", lambda: pendulum.instance(moment))
+        scheduler.schedule()
+
+    wakes(slot - MINUTE)
+    assert count(broker.ledger, "reports.normal") == 0
+    wakes(slot + MINUTE + dt.timedelta(seconds=20))
+    wakes(slot + 2 * MINUTE)
+
+    assert count(broker.ledger, "reports.normal") == 1
+    assert SlotBook(broker.ledger, broker.settings)._known(daily.schedule).task_id == slot_id(
+        "daily-report", round(slot.timestamp() * 1_000)
+    )
+
+
 def test_after_downtime_the_latest_slot_is_caught_up_with_or_all_are_skipped(broker: LaneBroker) -> None:
     daily, upkeep = named(timers(broker), "daily-report", "upkeep")
     for timer in (daily, upkeep):
@@ -108,6 +135,19 @@ def test_after_downtime_the_latest_slot_is_caught_up_with_or_all_are_skipped(bro
     assert count(broker.ledger, "upkeep.normal") == before
     assert (book._known(daily.schedule).missed, book._known(upkeep.schedule).missed) == (2, 3 * 288)
     assert book.overdue(back) == []
+
+
+def test_a_slot_that_was_queued_just_before_a_kill_is_not_counted_as_missed(broker: LaneBroker) -> None:
+    daily = named(timers(broker), "daily-report")[0]
+    book = SlotBook(broker.ledger, broker.settings)
+    daily.tick(BEGIN)
+    # Queued, and killed before it was noted; then nobody runs for two slots more.
+    book.submit(daily.schedule, dt.datetime(2026, 1, 2, 6, tzinfo=ZONE))
+
+    assert daily.tick(BEGIN + 3 * DAY) is not None
+
+    assert book._known(daily.schedule).missed == 1
+    assert count(broker.ledger, "reports.normal") == 2
 
 
 def test_a_report_that_is_late_is_of_the_day_that_it_was_for(broker: LaneBroker) -> None:

@@ -283,22 +283,6 @@ def test_what_dramatiq_itself_sends_gets_a_record(shop: Shop) -> None:
     assert record(shop.ledger, message.message_id).case_id == "case-9"
 
 
-def test_two_schedulers_send_one_slot_once(shop: Shop) -> None:
-    runs: list[str] = []
-
-    def work(run: Run, payload: AnyPayload) -> AnyResult:
-        runs.append(run.task_id)
-        return AnyResult()
-
-    worker = shop.open(work)
-    actor = worker.broker.get_actor("demo.work")
-    for slot in ("2026-11-23 06:00:00-03:00", "2026-11-23 06:00:00-03:00", "2026-11-24 06:00:00-03:00"):
-        actor.send_with_options(scheduled_at=slot)
-
-    wait_until(lambda: len(runs) == 2, "both slots have run")
-    assert len(set(runs)) == 2
-
-
 def test_a_scheduler_that_starts_sweeps_once(client: redis.Redis, settings: Settings) -> None:
     broker = build_broker(settings)
     declare_all(broker)
