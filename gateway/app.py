@@ -42,7 +42,7 @@ from tasks.settings import Settings
 
 ALLOWED = (
     *("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "Last-Event-ID"),
-    "X-Request-ID",
+    *("X-Request-ID", "traceparent", "tracestate"),
 )
 EXPOSED = (
     *("Location", "ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),

@@ -47,6 +47,7 @@ durations carry their unit in the name.
 - **Retries.** A `429` and a `503` say in `Retry-After` when to come back. With an `Idempotency-Key` a
   submit can be repeated safely.
 - **Request ids.** Every response carries `X-Request-ID`: the caller's own, if it sent a sane one.
+- **Traces.** A `traceparent` (W3C Trace Context) is taken up where the service is traced, over all runs of the task.
 - **New fields** may be added to any answer; take what you know."""
 RATE = ("RateLimit", "RateLimit-Policy")
 _REF = "#/components/schemas/{model}"

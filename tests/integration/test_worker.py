@@ -21,6 +21,7 @@ from middleware.run import Cancelled, Run
 from middleware.shielded import connect_shielded
 from middleware.worker import LaneWorker
 from tasks.errors import IllegalMove, PermanentFailure
+from tasks.ledger import Ledger
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.stories import (
@@ -48,13 +49,20 @@ class Shop:
         self.workers: list[LaneWorker] = []
 
     def open(self, work: Work, threads: int = 2) -> LaneWorker:
-        broker = LaneBroker(self.ledger, self.settings, DEMO_CATALOG)
+        broker = self._broker()
         for name in ("demo.work", "other.work"):
             declare(broker, Declared(name, lambda run, payload, _: work(run, payload)), self._tools(broker))
         worker = LaneWorker(broker, threads)
         worker.start()
         self.workers.append(worker)
         return worker
+
+    def _broker(self) -> LaneBroker:
+        """As a worker process has it: over a connection that no interrupt tears apart, and leaves a socket behind."""
+        interrupts = Interrupts()
+        client = connect_shielded(self.settings, interrupts)
+        ledger = Ledger(client, self.settings, DEMO_CATALOG, interrupts.held_back)
+        return LaneBroker(ledger, self.settings, DEMO_CATALOG, interrupts)
 
     def _tools(self, broker: LaneBroker) -> Toolbox:
         return Toolbox(broker.ledger, self.settings)
@@ -70,6 +78,7 @@ class Shop:
     def close(self) -> None:
         for worker in self.workers:
             worker.drain(0)
+            worker.broker.client.close()
 
 
 @pytest.fixture
