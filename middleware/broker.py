@@ -176,7 +176,7 @@ class _Hands:
     for and finds no hand free is woken by the next one that becomes free.
 
     A hand that was busy with an end when the others were counted may have looked before anything was there, and what
-    a fetch for the others leaves rings no bell: so its becoming free wakes too.
+    a fetch for the others leaves rings no bell: so its becoming free wakes too, unless that fetch left nothing.
     """
 
     def __init__(self, most: int, held: dict[Hold, Delivery], wake: Callable[[], None]) -> None:
@@ -193,6 +193,11 @@ class _Hands:
             free = self._most - len(self._held)
             self._is_awaited, self._ending_then = free <= 0, set(self._ending)
             return free
+
+    def left_nothing(self) -> None:
+        """The fetch for which they were counted got less than it asked for."""
+        with self._lock:
+            self._ending_then.clear()
 
     def begin_end(self, delivery: Delivery) -> None:
         with self._lock:
@@ -258,8 +263,12 @@ class LaneConsumer(Consumer):
         # Asked for inside of the call: whoever sees no call after it stopped the taking knows that none will come.
         with self._call():
             appetite = self._appetite(self._hands.free())
-            if appetite is not None:
-                self._fetched.extend(self._taken(self._ledger.fetch(appetite)))
+            if appetite is None:
+                return
+            taken = self._taken(self._ledger.fetch(appetite))
+            if len(taken) < appetite.most:
+                self._hands.left_nothing()
+            self._fetched.extend(taken)
 
     def _appetite(self, most: int) -> Appetite | None:
         if most <= 0 or self._broker.draining:
