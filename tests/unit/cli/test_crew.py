@@ -79,6 +79,12 @@ def test_workers_come_with_the_flood_and_retire_when_they_have_finished(
 
     try:
         weather.load = Load(9.0, 4)
+        monkeypatch.setattr("cli.crew.available_bytes", lambda: 1 << 20)
+        for _ in range(10):
+            settles(lambda: True, "another look")
+        assert len(supervisor.children) == 1
+
+        monkeypatch.setattr("cli.crew.available_bytes", lambda: None)
         settles(lambda: len(supervisor.muster(Stage.WORK).ready) == 3, "three workers")
         for _ in range(20):
             settles(lambda: True, "another look")
@@ -97,7 +103,8 @@ def test_workers_come_with_the_flood_and_retire_when_they_have_finished(
         done.touch()
         settles(lambda: len(supervisor.children) == 1, "one is left")
         assert noted[-1] == ["worker-1"]
-        assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == []
+        warned = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+        assert warned == ["there is no memory for another worker: 1 MiB are left"]
         assert "worker-3 has retired with exit code 0" in caplog.messages
 
         weather.load = Load(9.0, 4)

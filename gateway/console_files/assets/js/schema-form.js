@@ -172,11 +172,14 @@ const CHOICES = {
     return read(element("select", { multiple: true, size: options.length }, options), (input) => [...input.selectedOptions].map((option) => option.value));
   },
 };
+// A list that may be of words, too, is one a line unless it is written as JSON.
 const JSON_TEXT = {
   hint: "submit.json",
-  make: () =>
+  make: (property) =>
     read(element("textarea", { rows: 4, class: "code", spellcheck: "false" }), (input) => {
-      if (input.value.trim() === "") return undefined;
+      const words = input.value.trim();
+      if (words === "") return undefined;
+      if (takesWords(property) && !/^[[{"]/.test(words)) return lines(words);
       try {
         return JSON.parse(input.value);
       } catch {
@@ -184,6 +187,10 @@ const JSON_TEXT = {
       }
     }),
 };
+
+function takesWords({ type, items }) {
+  return type === "array" && Boolean(items?.anyOf?.some((one) => one.type === "string"));
+}
 
 function read(input, value) {
   return { input, read: () => value(input) };

@@ -452,7 +452,9 @@ const ENTRIES = {
   "hint.reference_date": ["O dia em que se diz “hoje”; se vazio, o dia de hoje.", "The day on which 'today' is said; by default the present day."],
   "hint.until": ["Fim do período, como 2026-11-23T12:00:00Z; se vazio, agora.", "End of the period, such as 2026-11-23T12:00:00Z; by default now."],
   "hint.conversation_history": ["Em JSON: [{\"role\": \"client\", \"content\": \"...\"}]", "As JSON: [{\"role\": \"client\", \"content\": \"...\"}]"],
-  "hint.cases": ["Em JSON: [\"caso-1\", \"caso-2\"]", "As JSON: [\"case-1\", \"case-2\"]"],
+  "hint.cases": ["Um caso por linha; ou em JSON, com a mensagem: [{\"case_id\": \"caso-1\", \"user_message\": \"...\"}]", "One case a line; or as JSON, with its message: [{\"case_id\": \"case-1\", \"user_message\": \"...\"}]"],
+  "hint.on_error": ["Parar o lote: o primeiro caso que falhar cancela os que ainda não começaram.", "Stop the batch: the first case that fails cancels those that have not begun."],
+  "hint.max_parallel": ["Quantos casos correm ao mesmo tempo em todos os processos; se vazio, três quartos do que cabe.", "How many cases run at a time, over all workers; by default three quarters of their threads."],
 
   "argument.case_id": ["Caso", "Case"],
   "argument.user_message": ["Mensagem do cliente", "The client's message"],
