@@ -32,8 +32,8 @@ from typing import Any, Final, cast
 import redis
 
 from tasks.archive import ArchiveWriter, BackupFailed, Manifest, finished, remove, remove_unfinished
+from tasks.at_work import AtWork, is_at_work
 from tasks.audit_chain import extend
-from tasks.backup_lease import BackupLease, is_at_work
 from tasks.backup_stores import BackupStore
 from tasks.blobs import BLOB_FOLDERS, Blobs, blobs_of
 from tasks.clock import now_ms, rfc3339
@@ -59,7 +59,7 @@ OF_THE_MOMENT: Final = frozenset(
     | {"breaker", "breakers", "alerts", "alert_notices", "alert_slot", "alert_telling", "alerts_at", "schedulers"}
     | {"replay", "replay_waiting", "replay_going", "replay_groups", "replays"}
     | {"limited", "parked", "parked_of_case", "slots", "slots_of_case", "next_slot"}
-    | {"last_backup", "backup_at_work", "restoring", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}
+    | {"last_backup", "at_work", "restoring", "analysed", "shared_vector", "shared_vectors", "vectors_of_case"}
 )
 """What means nothing after a restore, or is worked out again; whoever was logged in to the console logs in again."""
 READ_BY_NAME: Final = frozenset({"seq", "audit", "audit_head", "audit_state"})
@@ -179,7 +179,7 @@ class _Backup:
     def write(self) -> tuple[str, Manifest]:
         name = self._name()
         with (
-            BackupLease(self._client, self._keys, name),
+            AtWork(self._client, self._keys, name),
             ArchiveWriter(self._store, name) as archive,
             redis_faults(),
         ):

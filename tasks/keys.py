@@ -153,7 +153,7 @@ KEYS: tuple[Key, ...] = (
     Key("report", "report:{id}", "hash", "reports", "TTL: 400 days"),
     Key("reports", "reports", "zset", "reports", "1,000 members"),
     Key("last_backup", "last_backup", "string", "backup", "how the last one went"),
-    Key("backup_at_work", "backup_at_work:{backup}", "string", "backup", "TTL: a minute from its writer's last word"),
+    Key("at_work", "at_work:{what}", "string", "at_work", "TTL: a minute from the last word of who is"),
     Key("restoring", "restoring", "hash", "restore", "three fields, until the restore is over"),
 )
 

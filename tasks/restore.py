@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar, cast
 import redis
 
 from tasks.archive import BackupFailed, Entry, Manifest, entries, verified
+from tasks.at_work import AtWork
 from tasks.backup import KINDS, OF_THE_MOMENT
 from tasks.backup_stores import BackupStore
 from tasks.blobs import blobs_of
@@ -30,7 +31,7 @@ from tasks.errors import NotFound
 from tasks.keys import Keys
 from tasks.master_key import FILE_NAME, load_vault
 from tasks.redis_faults import redis_faults
-from tasks.restoring import RestoreMark, blobs_are_free
+from tasks.restoring import WORK, RestoreMark, blobs_are_free
 from tasks.scripts import Caller
 from tasks.settings import PREFIX, Settings
 
@@ -97,8 +98,12 @@ def checked(store: BackupStore, name: str, settings: Settings) -> Manifest:
 def restore(client: redis.Redis, settings: Settings, store: BackupStore, name: str, manifest: Manifest) -> Restored:
     """Put a backup that was `checked` into a server that is empty, or holds half of a restore, which is removed
     first. Raises `BackupFailed` and `Unavailable`."""
-    with redis_faults():
-        mark = RestoreMark(client, Keys(settings.namespace), blobs_of(settings))
+    keys = Keys(settings.namespace)
+    another = BackupFailed(
+        "another restore is at work in this Redis, or was killed a moment ago. Wait a minute, then try again."
+    )
+    with AtWork(client, keys, WORK, alone=another), redis_faults():
+        mark = RestoreMark(client, keys, blobs_of(settings))
         mark.clear_half()
         _check_empty_server(client, settings)
         mark.begin(store.place(name))

@@ -20,7 +20,7 @@ from tasks.errors import SettingsError
 from tasks.keys import Keys
 from tasks.redis_faults import redis_faults
 
-MARK = "restoring"
+MARK = WORK = "restoring"
 KEYS_A_STEP = 1_000
 
 
@@ -77,7 +77,8 @@ class RestoreMark:
             self._blobs.delete_folder(folder)
         self._blobs.delete(MARK)
         names = cast(Iterable[bytes], self._client.scan_iter(match=f"{self._keys.namespace}:*", count=KEYS_A_STEP))
-        others = (name for name in names if name != self._key.encode())
+        kept = {self._key.encode(), self._keys.of("at_work", what=WORK).encode()}
+        others = (name for name in names if name not in kept)
         while some := list(islice(others, KEYS_A_STEP)):
             self._client.unlink(*some)
         self._client.unlink(self._key)

@@ -254,8 +254,8 @@ def test_what_a_kill_leaves_is_no_backup_and_no_installation(
     # The next one takes it for one that is being written, and the first that comes a minute later removes it.
     second, _ = back_up(client, settings, store, KEPT_DAYS)
     assert set(store.folders()) == {whole, second, half}
-    assert 0 < client.ttl(f"despacho:backup_at_work:{half}") <= 60
-    client.delete(f"despacho:backup_at_work:{half}")
+    assert 0 < client.ttl(f"despacho:at_work:{half}") <= 60
+    client.delete(f"despacho:at_work:{half}")
     third, _ = back_up(client, settings, store, KEPT_DAYS)
     assert finished(store) == sorted(store.folders()) == [whole, second, third]
 
@@ -268,12 +268,17 @@ def test_what_a_kill_leaves_is_no_backup_and_no_installation(
     killed(new, coming_back, store.place(third))
     with pytest.raises(SettingsError, match=f"run `despacho restore {re.escape(store.place(third))}` again"):
         check_installation(client, new)
+    with pytest.raises(BackupFailed, match="Wait a minute"):
+        restored(client, new, store, third)
+    assert 0 < client.ttl("despacho:at_work:restoring") <= 60
+    client.delete("despacho:at_work:restoring")
     # Files that aren't that restore's own are left alone.
     blobs_of(elsewhere).write("restoring", [b"of another restore"])
     with pytest.raises(BackupFailed, match="overwrites nothing"):
         restored(client, elsewhere, store, third)
     assert blobs_of(elsewhere).read("documents/x") == b"x"
     killed(new, "before_the_mark_goes", store.place(third))
+    client.delete("despacho:at_work:restoring")
     with pytest.raises(BackupFailed, match="the installation is whole, start it"):
         restored(client, new, store, third)
     check_installation(client, new)
