@@ -173,7 +173,11 @@ def _id_of(message: Message[Any]) -> str:
 
 class _Hands:
     """What a worker process holds, and whether it can take more. Counting and letting go share a lock: who was rung
-    for and finds no hand free is woken by the next one that becomes free."""
+    for and finds no hand free is woken by the next one that becomes free.
+
+    A hand that was busy with an end when the others were counted may have looked before anything was there, and what
+    a fetch for the others leaves rings no bell: so its becoming free wakes too.
+    """
 
     def __init__(self, most: int, held: dict[Hold, Delivery], wake: Callable[[], None]) -> None:
         self._most = most
@@ -181,12 +185,18 @@ class _Hands:
         self._wake = wake
         self._lock = Lock()
         self._is_awaited = False
+        self._ending: set[Hold] = set()
+        self._ending_then: set[Hold] = set()
 
     def free(self) -> int:
         with self._lock:
             free = self._most - len(self._held)
-            self._is_awaited = free <= 0
+            self._is_awaited, self._ending_then = free <= 0, set(self._ending)
             return free
+
+    def begin_end(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._ending.add(delivery.hold)
 
     def take(self, deliveries: Iterable[Delivery]) -> None:
         with self._lock:
@@ -195,8 +205,10 @@ class _Hands:
     def let_go(self, delivery: Delivery) -> None:
         with self._lock:
             self._held.pop(delivery.hold, None)
-            is_awaited = self._is_awaited and len(self._held) < self._most
-        if is_awaited:
+            self._ending.discard(delivery.hold)
+            is_awaited = self._is_awaited or delivery.hold in self._ending_then
+            wakes = is_awaited and len(self._held) < self._most
+        if wakes:
             self._wake()
 
 
@@ -298,6 +310,7 @@ class LaneConsumer(Consumer):
         """Write how the run ended, which acks its message and fetches the next one in the same step; repeated until
         it lands."""
         assert isinstance(message, Delivery)
+        self._hands.begin_end(message)
         try:
             ended = self._write_until_it_lands(message)
             if not ended:

@@ -119,7 +119,10 @@ class Record(Answer):
     status: Status
     progress: float = Field(ge=0, le=100)
     progress_message: str
-    attempt: Count = Field(description="How many times it was begun, the present run among them.")
+    attempt: Count = Field(
+        description="Which attempt the present or last run is; 0 before the first. A run that was lost with its "
+        "worker, or waits for a breaker, uses up none: the next one is the same attempt."
+    )
     max_retries: Count
     case_id: str | None
     parent_id: str | None = Field(description="The batch that it is a case of.")

@@ -90,10 +90,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one method of a path does. `scope` is the one that its token needs; empty: any token
-    will do; `None`: it takes no token. What
-    `shows_payload` wants `tasks:payload` beside it. `problems` are those that it has beside the ones that all
-    operations like it have."""
+    """What one method of a path does. `scope` is the one that its token needs; empty: any token will do; `None`: it
+    takes no token. What `shows_payload` wants `tasks:payload` beside it. `problems` are those that it has beside the
+    ones that all operations like it have."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str

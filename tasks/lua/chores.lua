@@ -1,5 +1,6 @@
 -- What one worker process does for all of them: queues what is due, takes back what dead workers held, moves up what
--- has waited too long, and wakes those who wait for a limit (limits.lua). Each is idempotent, so that two processes which both think it is theirs do no harm.
+-- has waited too long, and wakes those who wait for a limit (limits.lua). Each is idempotent, so that two processes
+-- which both think it is theirs do no harm.
 
 local function promote(task)
   undelay(task)

@@ -3,8 +3,8 @@
 -- ARGV: the worker that must hold the lease ('': whoever asks), states that may become due, how many at most,
 --       heartbeat timeout in ms, most crashes, retention in ms, ageing in ms ('': not now), limits as of `fetch`, number
 --       of lanes, the lanes, the queues
--- Returns {ms until the next task is due, or parked ones may begin, or -1, ms until the next worker may be dead or -1, dead worker, tasks it
--- held, ...}.
+-- Returns {ms until the next task is due or parked ones may begin, or -1, ms until the next worker may be dead or -1,
+--          dead worker, tasks it held, ...}.
 
 local worker, states, most, timeout = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local most_crashes, retention, ageing = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])

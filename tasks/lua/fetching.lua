@@ -47,9 +47,8 @@ local function without_paused(queues)
 end
 
 -- What a child's parent has to say when the child is about to begin: 'begin'; 'cancel' where the parent has ended or
--- gives up at the first failure; 'hold' where enough of its children run, or it is
--- paused. A child that was run again by itself is
--- nobody's business but its own.
+-- gives up at the first failure; 'hold' where enough of its children run, or it is paused. A child that was run again
+-- by itself is nobody's business but its own.
 local function word_of_parent(task)
   local parent_key = key.task(task.parent)
   local parent = redis.call('HMGET', parent_key, 'status', 'aborted', 'kids_running', 'paused')

@@ -21,6 +21,7 @@ from middleware.run import Cancelled, Run
 from middleware.shielded import connect_shielded
 from middleware.worker import LaneWorker
 from tasks.errors import IllegalMove, PermanentFailure
+from tasks.ledger import Ledger
 from tasks.settings import Settings
 from tests.conftest import wait_until
 from tests.integration.stories import (
@@ -48,13 +49,20 @@ class Shop:
         self.workers: list[LaneWorker] = []
 
     def open(self, work: Work, threads: int = 2) -> LaneWorker:
-        broker = LaneBroker(self.ledger, self.settings, DEMO_CATALOG)
+        broker = self._broker()
         for name in ("demo.work", "other.work"):
             declare(broker, Declared(name, lambda run, payload, _: work(run, payload)), self._tools(broker))
         worker = LaneWorker(broker, threads)
         worker.start()
         self.workers.append(worker)
         return worker
+
+    def _broker(self) -> LaneBroker:
+        """As a worker process has it: over a connection that no interrupt tears apart, and leaves a socket behind."""
+        interrupts = Interrupts()
+        client = connect_shielded(self.settings, interrupts)
+        ledger = Ledger(client, self.settings, DEMO_CATALOG, interrupts.held_back)
+        return LaneBroker(ledger, self.settings, DEMO_CATALOG, interrupts)
 
     def _tools(self, broker: LaneBroker) -> Toolbox:
         return Toolbox(broker.ledger, self.settings)
@@ -70,6 +78,7 @@ class Shop:
     def close(self) -> None:
         for worker in self.workers:
             worker.drain(0)
+            worker.broker.client.close()
 
 
 @pytest.fixture
@@ -444,6 +453,40 @@ def test_runs_that_are_cancelled_and_run_again_leave_every_thread_alive(shop: Sh
     for task_id in ids:
         shop.ends(task_id, "cancelled")
     assert all(thread.is_alive() for thread in worker.workers)
+
+
+def test_a_thread_that_becomes_free_behind_a_fetch_takes_what_that_fetch_left(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end looked before there was anything, and the fetch counted it as busy; a lane that isn't empty rings no
+    bell."""
+    answers, done = Event(), Event()
+
+    def work(run: Run, payload: AnyPayload) -> AnyResult:
+        if run.task_id != first:
+            done.wait(15)
+        return AnyResult()
+
+    worker = shop.open(work, threads=2)
+    ledger = worker.broker.ledger
+    succeed = ledger.succeed
+
+    def answers_late(*arguments: Any) -> Any:
+        ended = succeed(*arguments)
+        answers.wait(15)
+        return ended
+
+    monkeypatch.setattr(ledger, "succeed", answers_late)
+    tasks = [a_task(), a_task(), a_task()]
+    first, *others = [task.task_id for task in tasks]
+    ledger.submit(tasks[:1])
+    shop.ends(first, "succeeded")
+
+    ledger.submit(tasks[1:])
+    wait_until(lambda: "running" in {status(ledger, task_id) for task_id in others}, "the free thread takes one")
+    answers.set()
+    wait_until(lambda: {status(ledger, task_id) for task_id in others} == {"running"}, "the other takes the other", 5)
+    done.set()
 
 
 def test_a_message_that_was_broken_or_deleted_by_hand_is_made_anew(shop: Shop) -> None:
