@@ -58,6 +58,6 @@ def _span_of(delivery: Delivery) -> Iterator[None]:
 
 def _tell_outcome(span: tracing.Span, delivery: Delivery) -> None:
     outcome = delivery.outcome
-    span.set(despacho__outcome=OUTCOMES[type(outcome)])
+    span.set(despacho__outcome=OUTCOMES.get(type(outcome), type(outcome).__name__))
     if isinstance(outcome, Retrying | Failed) and outcome.error is not None:
         span.fail(outcome.error["type"])

@@ -78,6 +78,7 @@ def service(
         "DESPACHO_ALERTS_FILE": str(rules),
         "DESPACHO_EMBEDDINGS_URL": provider.url,
         "DESPACHO_EMBEDDINGS_MODEL": "far-embedder",
+        "DESPACHO_EMBEDDINGS_TIMEOUT_S": "1",
         "DESPACHO_BREAKER_FAILURES": "1",
         "DESPACHO_BREAKER_COOLDOWN_S": "1",
         "NO_PROXY": "127.0.0.1",

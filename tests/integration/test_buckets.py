@@ -156,6 +156,17 @@ def test_a_bucket_that_fails_is_named_with_the_setting_to_look_at(
     assert "Check DESPACHO_S3_ENDPOINT" in failure(s3_endpoint="http://127.0.0.1:9")
 
 
+def test_where_the_bucket_is_away_documents_are_unavailable_and_nothing_else(
+    api: Client, settings: Settings, s3: S3Server
+) -> None:
+    document = put(api, "kept:1")
+    with serving(settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"})) as away:
+        answer = away.get(f"/api/documents/{document}/content")
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        assert away.get("/api/cases/kept:1").status_code == 200
+    assert MARKER in api.get(f"/api/documents/{document}/content").text
+
+
 def test_a_connection_that_is_cut_costs_a_repeat_and_no_backup(
     api: Client, client: redis.Redis, settings: Settings, s3: S3Server, tmp_path: Path
 ) -> None:
