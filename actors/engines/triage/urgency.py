@@ -1,7 +1,7 @@
 """How urgent a case is: a classifier's answer that dates and rules may raise, and the reasons for it.
 
 A rule never lowers. A fact that is negated, hypothetical, past or resolved fires none, and neither does the word
-'urgente'. The rules and their thresholds are those of `README.md`.
+'urgente'. The rules and their thresholds are those of `docs/engines.md`.
 """
 
 from __future__ import annotations
