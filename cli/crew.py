@@ -102,7 +102,8 @@ class Crew:
 
     def _grow(self, muster: Muster, load: Load | None) -> None:
         name = self._supervisor.add(self._worker(_free_number(muster)))
-        log.info("%s is added: tasks have waited for %.1f s", name, load.age_s if load else 0.0)
+        seen = load or Load(0.0, 0)
+        log.info("%s is added: the oldest task has waited for %.1f s, and %d run", name, seen.age_s, seen.running)
 
     def _shrink(self, muster: Muster) -> None:
         newest = max(muster.ready, key=_number)

@@ -1,8 +1,9 @@
 """How many worker processes there should be: the rule by itself, without a clock, a process or a server.
 
-Out at once, as long as somebody waits too long; in slowly, when nobody has waited for a good while and what runs fits
-into one process fewer. One process at a time either way. What is told here comes from `cli.crew`, which also does
-what is decided.
+Out at once, as long as somebody waits too long, and soon where the threads stay busy: a batch leaves a quarter of
+them free however many there are, so that its cases make nobody wait. In slowly, when nobody has waited for a good
+while and what runs has room in one process fewer. One process at a time either way. What is told here comes from
+`cli.crew`, which also does what is decided.
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ CRASH_SHADOW_S = 60.0
 
 CALM_SHARE = 0.5
 """Quiet is an age below this share of the one that scales out: between the two nothing changes."""
+
+
+FULL_SHARE = 0.75
+"""Of all threads: more than that a batch never takes."""
+
+ROOM_SHARE = 0.5
+"""What runs has to fit into this share of one process fewer; so what brought a process doesn't send it away."""
 
 
 class Step(Enum):
@@ -62,39 +70,57 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """What has to be remembered from one decision to the next: since when it has been quiet, if it is."""
+    """What has to be remembered from one decision to the next: since when it has been quiet, and since when the
+    threads have been full; `None` where they aren't."""
 
     quiet_since: float | None = None
+    full_since: float | None = None
 
 
 def decide(mood: Mood, sight: Sight, bounds: Bounds) -> tuple[Mood, Step]:
     """The step that this moment asks for, and what is to be remembered of it."""
-    if _grows(sight, bounds):
+    mood = Mood(
+        quiet_since=_since(mood.quiet_since, sight, holds=_is_quiet(sight, bounds)),
+        full_since=_since(mood.full_since, sight, holds=_is_full(sight, bounds)),
+    )
+    if _grows(mood, sight, bounds):
         return Mood(), Step.OUT
-    if not _is_quiet(sight, bounds):
-        return Mood(), Step.STAY
-    since = sight.at if mood.quiet_since is None else mood.quiet_since
-    if sight.at - since < bounds.in_after_s:
-        return Mood(since), Step.STAY
-    # The next one has to wait for a quiet of its own.
-    return Mood(sight.at), Step.IN
+    if mood.quiet_since is not None and sight.at - mood.quiet_since >= bounds.in_after_s:
+        # The next one has to wait for a quiet of its own.
+        return Mood(quiet_since=sight.at), Step.IN
+    return mood, Step.STAY
 
 
-def _grows(sight: Sight, bounds: Bounds) -> bool:
+def _since(before: float | None, sight: Sight, *, holds: bool) -> float | None:
+    if not holds:
+        return None
+    return sight.at if before is None else before
+
+
+def _grows(mood: Mood, sight: Sight, bounds: Bounds) -> bool:
     if sight.living >= bounds.most:
         return False
     if sight.staying < bounds.least:
         return True
     waits_too_long = sight.age_s is not None and sight.age_s >= bounds.out_after_s
-    return waits_too_long and sight.has_memory and not sight.starting and not _died_lately(sight)
+    full_too_long = mood.full_since is not None and sight.at - mood.full_since >= bounds.out_after_s
+    return (waits_too_long or full_too_long) and sight.has_memory and not sight.starting and not _died_lately(sight)
 
 
 def _died_lately(sight: Sight) -> bool:
     return sight.died_at is not None and sight.at - sight.died_at < CRASH_SHADOW_S
 
 
+def _is_full(sight: Sight, bounds: Bounds) -> bool:
+    return sight.age_s is not None and sight.taking > 0 and sight.running >= _share(FULL_SHARE, sight.taking, bounds)
+
+
+def _share(share: float, processes: int, bounds: Bounds) -> float:
+    return share * bounds.threads * processes
+
+
 def _is_quiet(sight: Sight, bounds: Bounds) -> bool:
     if sight.age_s is None or sight.starting or sight.draining or sight.taking <= bounds.least:
         return False
-    fits_into_fewer = sight.running <= bounds.threads * (sight.taking - 1)
-    return fits_into_fewer and sight.age_s < bounds.out_after_s * CALM_SHARE
+    has_room_in_fewer = sight.running <= _share(ROOM_SHARE, sight.taking - 1, bounds)
+    return has_room_in_fewer and sight.age_s < bounds.out_after_s * CALM_SHARE

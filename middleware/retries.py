@@ -34,10 +34,10 @@ from middleware.run import (
 from tasks.clock import now_ms
 from tasks.errors import (
     BreakerOpen,
-    CircuitOpen,
     DespachoError,
     NotNow,
     PermanentFailure,
+    ProviderBreakerOpen,
     ProviderFailed,
     WebhookFailed,
 )
@@ -82,8 +82,8 @@ def verdict(started: Started, exception: BaseException, throws: Any = None) -> O
         return HandedBack()
     if isinstance(exception, Superseded):
         return LetGo()
-    if isinstance(exception, NotNow | CircuitOpen):
-        waits_for = f"breaker {exception.breaker}" if isinstance(exception, BreakerOpen | CircuitOpen) else ""
+    if isinstance(exception, NotNow | ProviderBreakerOpen):
+        waits_for = f"breaker {exception.breaker}" if isinstance(exception, BreakerOpen | ProviderBreakerOpen) else ""
         return Retrying(round(1_000 * exception.after_s), counted=False, waits_for=waits_for)
     permanent = isinstance(exception, PermanentFailure) or (throws and isinstance(exception, throws))
     if permanent or started.retries >= started.options.max_retries:

@@ -145,7 +145,7 @@ class ProviderFailed(DespachoError):
         self.retry_after_s = retry_after_s
 
 
-class CircuitOpen(ProviderFailed):
+class ProviderBreakerOpen(ProviderFailed):
     """A provider is left alone because it keeps failing, and is worth asking again `after_s` from now. For the task
     that is nobody's failure: it waits, and that uses up no attempt."""
 

@@ -108,9 +108,15 @@ class ReplayBook:
     def _wait_s(self, found: Replay) -> float | None:
         took_ms = now_ms() - (found.step.began_ms or 0)
         if took_ms >= self._step_ms:
-            self._end(found, STOPPED, TOOK_TOO_LONG)
+            self._end(found, STOPPED, self._why_so_long(found))
             return None
         return min(max(took_ms / 4_000, SOONEST_S), LATEST_S)
+
+    def _why_so_long(self, found: Replay) -> str:
+        """What is tried again for hours may have failed of the fault already."""
+        going = self._ledger.tasks(self._going(found, LOOKED_AT_ONCE))
+        is_back = any(task.error and fingerprint_of(task) in found.fingerprints for task in going)
+        return CAME_BACK if is_back else TOOK_TOO_LONG
 
     # -------------------------------------------------------------------------------------- what became of them
 

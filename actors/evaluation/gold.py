@@ -79,13 +79,6 @@ class ExtractionExample(Example):
 
 
 X = TypeVar("X", bound=Example)
-
-MODELS: dict[Kind, type[Example]] = {
-    "triage": TriageExample,
-    "documents": DocumentsExample,
-    "entities": EntitiesExample,
-    "extraction": ExtractionExample,
-}
 MOST_ERRORS = 5
 
 

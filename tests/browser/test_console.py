@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import redis
 
 from cli.state import read_state
-from tests.browser.story import expect, go, row, submit, submit_batch, submit_failing
+from tasks.api_keys import ApiKeys
+from tasks.settings import Settings
+from tests.browser.story import expect, go, log_in, row, submit, submit_batch, submit_failing
 from tests.conftest import wait_until
 from tests.system.service import RunningService
 
@@ -101,7 +104,29 @@ def test_a_clients_words_stay_words(console: Page, api: httpx.Client) -> None:
 
     expect(console.locator(".now")).to_contain_text("Concluída")
     expect(console.get_by_role("main")).to_contain_text("<img src=x")
+    console.get_by_role("button", name="Mostrar").click()
+    expect(console.locator(".payload")).to_contain_text(hostile)
     assert console.locator("img[src='x']").count() == 0
+    asked = [entry["ids"] for entry in api.get("/api/audit").json()["entries"] if entry["action"] == "task.payload"]
+    assert asked == [[task_id]]
+
+
+def test_who_may_not_see_payloads_is_told_so(page: Page, service: RunningService, api: httpx.Client) -> None:
+    # given a key that reads tasks, and no payloads
+    task_id = submit(api, args=["oculto-1"], kwargs={"user_message": "Meu chefe me humilhou."})
+    wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the task has ended")
+    address = f"unix://{service.data_dir}/valkey.sock"
+    settings = Settings(redis_url=address, data_dir=service.data_dir)
+    with redis.Redis.from_url(address) as client:
+        _, token = ApiKeys(client, settings).create("reads", "default", ["tasks:read"])
+
+    page.goto(f"/login?next=%2Ftasks%2F{task_id}")
+    log_in(page, token)
+
+    # then its page says what is hidden, and offers nothing that would be refused
+    expect(page.get_by_text("Oculto: a chave não tem o escopo")).to_have_count(2)
+    expect(page.get_by_role("button", name="Mostrar")).to_have_count(0)
+    expect(page.get_by_role("link", name="Cartas mortas")).to_have_count(0)
 
 
 def test_a_batchs_bar_moves_in_the_list_and_on_its_page(console: Page, api: httpx.Client) -> None:

@@ -22,7 +22,7 @@ from despacho_client import Client as DespachoClient
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
 from tasks.api_keys import SCOPES, ApiKeys
-from tasks.errors import CircuitOpen
+from tasks.errors import ProviderBreakerOpen
 from tasks.payloads import AnalyzedDocument, DocumentOptions, TriageResult, Turn
 from tasks.settings import Settings
 from tests.conftest import wait_until
@@ -84,7 +84,7 @@ class StagedEngines:
     def embed(self, texts: Sequence[str], report: Report) -> Sequence[Sequence[float]]:
         if self.closed_embeddings:
             self.closed_embeddings -= 1
-            raise CircuitOpen("far", "circuit open", "embeddings", 0.05)
+            raise ProviderBreakerOpen("far", "breaker open", "embeddings", 0.05)
         if self.failing_embeddings:
             self.failing_embeddings -= 1
             raise RuntimeError("segredo do cliente")

@@ -62,9 +62,17 @@ class Work:
         return sum(bool(self._ledger.succeed(started.hold, "")) for started in self._fetch(most))
 
     def fail(self, most: int = 100_000, error_type: str = "ProviderFailed") -> int:
-        error = {"type": error_type, "message": "http 500", "attempt": 1, "at": 1_790_000_000_000, "retryable": False}
-        mark = {"fingerprint": fingerprint(TRIAGE, error_type, PLACE)}
-        return sum(bool(self._ledger.fail(started.hold, error | mark)) for started in self._fetch(most))
+        return sum(bool(self._ledger.fail(started.hold, an_error(error_type))) for started in self._fetch(most))
+
+    def try_again(self) -> int:
+        """Attempts fail, and the next ones come in an hour."""
+        ended = (self._ledger.retry(started.hold, 3_600_000, an_error()) for started in self._fetch(100))
+        return sum(map(bool, ended))
+
+
+def an_error(error_type: str = "ProviderFailed") -> dict[str, Any]:
+    error = {"type": error_type, "message": "http 500", "attempt": 1, "at": 1_790_000_000_000, "retryable": False}
+    return error | {"fingerprint": fingerprint(TRIAGE, error_type, PLACE)}
 
 
 @pytest.fixture
@@ -236,6 +244,14 @@ def test_it_can_be_stopped_and_a_step_that_takes_too_long_stops_it(
     assert impatient.go_on(replay_id) is None
     found = told(api, replay_id)
     assert (found["state"], found["reason"], found["replayed"]) == ("stopped", "step_took_too_long", 1)
+
+    assert work.succeed() == 1
+    replay_id = begin(api)["replay_id"]
+    book.go_on(replay_id)
+    assert work.try_again() == 1
+    assert book.go_on(replay_id) is not None, "an attempt that failed is no end"
+    assert impatient.go_on(replay_id) is None
+    assert told(api, replay_id)["reason"] == "fault_came_back"
 
 
 def test_a_request_that_is_sent_again_begins_nothing_and_one_that_failed_hinders_nobody(

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEVER_OVER_HTTP = {
     *(errors.SettingsError, errors.PermanentFailure, errors.CaseGone, errors.DocumentGone),
     *(errors.ProviderFailed, errors.WebhookFailed, errors.NoticeFailed, errors.NotNow),
-    *(errors.CircuitOpen, errors.BreakerOpen),
+    *(errors.ProviderBreakerOpen, errors.BreakerOpen),
 }
 """Of a process that starts, and of a worker's runs."""
 

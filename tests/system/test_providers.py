@@ -161,12 +161,12 @@ def test_a_triage_whose_provider_is_down_is_answered_and_the_circuit_opens_and_c
     engines = [service.triage()["engine"] for _ in range(FAILURES + 2)]
 
     why = [engine.partition(" (after far-llm: ")[2] for engine in engines]
-    assert why == ["http 500)"] * FAILURES + ["circuit open)"] * 2
+    assert why == ["http 500)"] * FAILURES + ["breaker open)"] * 2
     assert all(engine.startswith("local/") for engine in engines)
     assert len(service.llm.asked) == FAILURES
 
     service.llm.replies = [replies.chat(VERDICT)]
-    wait_until(lambda: service.triage()["engine"] == "far-llm", "a probe closes the circuit")
+    wait_until(lambda: service.triage()["engine"] == "far-llm", "a probe closes the breaker")
     assert service.triage()["engine"] == "far-llm"
 
 

@@ -14,6 +14,7 @@ import yaml
 from actors import worker as worker_body
 from cli.main import parser
 from cli.program import WORKER_MARGIN_S
+from cli.scaling import FULL_SHARE
 from gateway.operations import ROUTES
 from tasks.settings import PREFIX, Settings
 
@@ -139,4 +140,4 @@ def test_the_scaler_asks_the_gateway_and_fills_the_threads() -> None:
         assert (told["format"], told["authMode"]) == ("prometheus", "bearer")
         targets[told["valueLocation"]] = float(told["targetValue"])
     assert targets.keys() == {"despacho_oldest_takeable_seconds", "despacho_busy_threads"}
-    assert threads / 2 <= targets["despacho_busy_threads"] < threads
+    assert threads / 2 <= targets["despacho_busy_threads"] < threads * FULL_SHARE

@@ -131,7 +131,7 @@ class SharedBreaker:
         self._own.succeeded()
         try:
             if self._shared.succeeded(given.token):
-                log.info("the circuit of %s is closed again", self.name)
+                log.info("the breaker of %s is closed again", self.name)
         except Unavailable:
             log.debug("the breaker of %s was not told of a success", self.name)
 

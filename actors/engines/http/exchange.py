@@ -25,7 +25,7 @@ from actors.engines.http.breaker import Breaker, ProcessBreaker
 from actors.engines.http.errands import Errands, errands
 from actors.engines.http.usage import Meter, Usage, unmetered
 from tasks import tracing
-from tasks.errors import CircuitOpen, ProviderFailed, ProviderRefused
+from tasks.errors import ProviderBreakerOpen, ProviderFailed, ProviderRefused
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 0.5
@@ -107,7 +107,7 @@ class Exchange:
     def ask(self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int) -> dict[str, Any]:
         """The provider's answer, a JSON object. Whatever the provider does, it comes or fails by `deadline`.
 
-        Raises `ProviderFailed`; `CircuitOpen` where the provider is left alone, or is from now on;
+        Raises `ProviderFailed`; `ProviderBreakerOpen` where the provider is left alone, or is from now on;
         `ProviderRefused` where no repeat would help.
         """
         with tracing.span("POST provider", "client", http__request__method="POST") as span:
@@ -117,7 +117,7 @@ class Exchange:
     def _ask(self, path: str, question: Mapping[str, Any], deadline: Deadline, max_bytes: int) -> dict[str, Any]:
         given = self.breaker.ask()
         if given.wait_s:
-            raise self._open("circuit open", given.wait_s)
+            raise self._open("breaker open", given.wait_s)
         try:
             answer = self._parse(self._fetch(path, question, deadline, max_bytes))
         except ProviderRefused:
@@ -137,8 +137,8 @@ class Exchange:
     def failed(self, reason: str, retry_after_s: float | None = None) -> ProviderFailed:
         return ProviderFailed(self.provider.model, reason, retry_after_s)
 
-    def _open(self, reason: str, wait_s: float) -> CircuitOpen:
-        return CircuitOpen(self.provider.model, reason, self.breaker.name, wait_s)
+    def _open(self, reason: str, wait_s: float) -> ProviderBreakerOpen:
+        return ProviderBreakerOpen(self.provider.model, reason, self.breaker.name, wait_s)
 
     def _refused(self, reason: str, *settings: str) -> ProviderRefused:
         return ProviderRefused(self.provider.model, reason, " and ".join(map(self.provider.setting, settings)))

@@ -52,30 +52,15 @@ def is_business_day(day: dt.date) -> bool:
     return day.weekday() < 5 and day not in holidays(day.year)
 
 
-def next_business_day(day: dt.date, recess: bool = True) -> dt.date:
-    """`day` itself or the first business day after it; with `recess`, the year-end recess does not count.
-
-    Raises OverflowError at the end of the calendar (year 9999).
-    """
-    while not is_business_day(day) or (recess and in_recess(day)):
-        day += DAY
-    return day
-
-
-def add_business_days(start: dt.date, days: int, recess: bool = True) -> dt.date:
-    """The last day of a term of business `days` that follows `start`, the first day left out (CPC art. 224).
+def add_business_days(start: dt.date, days: int) -> dt.date:
+    """The last of so many business days that follow `start`, the first day left out (CPC art. 224). The year-end
+    recess is no matter here: it suspends terms of procedure, which are counted in `terms`.
 
     Raises OverflowError at the end of the calendar (year 9999).
     """
     day = start
     for _ in range(days):
-        day = next_business_day(day + DAY, recess)
+        day += DAY
+        while not is_business_day(day):
+            day += DAY
     return day
-
-
-def add_running_days(start: dt.date, days: int, recess: bool = False) -> dt.date:
-    """The last day of a term of running `days`, carried on to the next business day (CPP art. 798 § 3º).
-
-    Raises OverflowError at the end of the calendar (year 9999).
-    """
-    return next_business_day(start + days * DAY, recess)

@@ -60,7 +60,7 @@ _LAST_SPAN = re.compile(rf"\b(?:nos|n?as|os|pelos|pelas) ultim[oa]s {_SPAN}")
 
 def _shift(day: dt.date, count: int, unit: str, business: bool) -> dt.date:
     if business and count > 0:
-        return add_business_days(day, min(count, 3_000), recess=False)
+        return add_business_days(day, min(count, 3_000))
     if unit.startswith("h"):
         return day + (count // 24 if count > 0 else -(-count // 24)) * DAY
     if unit.startswith(("mes", "ano")):

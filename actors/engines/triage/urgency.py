@@ -80,9 +80,6 @@ class Signals:
     by_day: UrgencyReason | None
 
 
-CUES = len(RULES) + 2 * (len(_DISTANCE) + 1) + 8
-
-
 def read(case: str, reference: dt.date, days_from: int = 0) -> Signals:
     """Read the rules and dates of a case; 'hoje' in it means `reference`. Days before the character `days_from` were
     taken back and count for nothing."""

@@ -69,6 +69,7 @@ def test_whatever_happens_the_bounds_hold_and_each_step_has_its_reason(
 ) -> None:
     one = world(least, least + more)
     calm_since: float | None = None
+    full_since: float | None = None
     for passed, age_s, running, event in moments:
         one.now += passed
         if event == "they come up":
@@ -77,26 +78,28 @@ def test_whatever_happens_the_bounds_hold_and_each_step_has_its_reason(
             one.one_dies()
         elif event == "drained":
             one.draining = 0
-        before, calm = one.taking, age_s is not None and age_s < 1.0 and running <= THREADS * (one.taking - 1)
+        calm = age_s is not None and age_s < 1.0 and running <= THREADS * (one.taking - 1) / 2
+        full = age_s is not None and one.taking > 0 and running >= THREADS * one.taking * 3 / 4
         started, drained = one.starting, one.draining
         calm_since = (calm_since if calm_since is not None else one.now) if calm else None
+        full_since = (full_since if full_since is not None else one.now) if full else None
 
         step = one.see(age_s, running, has_memory=event != "no memory")
 
         assert least <= one.taking + one.starting <= one.living <= least + more
         if step is Step.OUT:
             assert age_s is not None
-            assert age_s >= 2.0
+            assert age_s >= 2.0 or (full_since is not None and one.now - full_since >= 2.0)
+            calm_since = full_since = None
             assert not started
             assert event != "no memory"
             assert one.died_at is None or one.now - one.died_at >= CRASH_SHADOW_S
         if step is Step.IN:
             assert calm_since is not None
             assert one.now - calm_since >= 60.0
-            assert running <= THREADS * (before - 1)
             assert not started
             assert not drained
-            calm_since = one.now
+            calm_since, full_since = one.now, None
 
 
 def test_a_flood_brings_one_after_another_and_quiet_takes_them_away_slowly() -> None:
@@ -126,6 +129,23 @@ def test_a_worker_that_crashes_again_and_again_is_not_answered_with_more() -> No
         one.now += 1
 
     assert one.steps == []
+
+
+def test_a_batch_that_makes_nobody_wait_gets_all_workers_and_gives_them_back() -> None:
+    one = world()
+    for _ in range(60):
+        one.now += 1
+        one.all_come_up()
+        # As it does: three quarters of the threads that there are, and one case in the lane, which is taken at once.
+        one.see(0.0, THREADS * one.taking * 3 // 4)
+    assert one.taking == 4
+    assert {step for _, step in one.steps} == {Step.OUT}
+
+    for _ in range(200):
+        one.now += 1
+        one.draining = 0
+        one.see(0.0, 0)
+    assert one.taking == 1
 
 
 def test_between_quiet_and_too_long_nothing_changes() -> None:

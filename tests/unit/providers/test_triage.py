@@ -135,7 +135,7 @@ def test_nobody_listens(exchange: Exchanges, local: LocalTriage) -> None:
         assert triage(asked, LEAK).engine.endswith("(after some-model: unreachable)")
         for _ in range(4):
             triage(asked, LEAK)
-        assert triage(asked, LEAK).engine.endswith("(after some-model: circuit open)")
+        assert triage(asked, LEAK).engine.endswith("(after some-model: breaker open)")
 
 
 @pytest.mark.parametrize(

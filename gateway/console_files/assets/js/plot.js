@@ -26,7 +26,7 @@ export class Plot {
     this.at = () => "";
     this.pointed = null;
     this.most = element("span", { class: "most" });
-    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+    this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": title });
     this.legend = element("dl", { class: "legend" });
     this.moment = element("span", { class: "moment" });
     const head = element("figcaption", {}, element("span", { class: "plot-title" }, title), this.moment);

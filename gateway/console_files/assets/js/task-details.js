@@ -4,6 +4,8 @@ import { element, json } from "./elements.js";
 import { duration, exactMoment, moment, number } from "./formats.js";
 import { language, nameOf, text } from "./language.js";
 import { when } from "./parts.js";
+import { may } from "./session.js";
+import { hidden } from "./task-payload.js";
 import { isFinal } from "./task-state.js";
 import { triageBlock } from "./triage-result.js";
 
@@ -153,6 +155,7 @@ function waiting(hindrance) {
 // The result, a triage in words and anything else as JSON. `open` says whether the whole of it is unfolded.
 export function resultBlock(task, open) {
   if (task.status !== "succeeded") return null;
+  if (!may("tasks:payload")) return block("panel.result", hidden());
   if (task.result_url) return block("panel.result", link("result_large", task.result_url));
   if (task.result == null) return null;
   const save = element("a", { href: `/api/tasks/${task.task_id}/result`, download: `${task.task_id}.json` }, text("panel.save"));

@@ -94,6 +94,8 @@ const ENTRIES = {
   "tasks.cancel_all_ask": ["Todas as tarefas que ainda não terminaram serão canceladas ({filter}), também as que não estão à vista.", "All tasks that have not ended will be cancelled ({filter}), also those that are not on the screen."],
   "tasks.retry_all_ask": ["Todas as tarefas que falharam ou foram canceladas serão executadas de novo ({filter}), também as que não estão à vista.", "All tasks that failed or were cancelled will run again ({filter}), also those that are not on the screen."],
   "tasks.cancel_all_done": ["{n} tarefas canceladas.", "{n} tasks cancelled."],
+  "tasks.cancel_all_going": ["Cancelando… {n} até agora", "Cancelling… {n} so far"],
+  "tasks.retry_all_going": ["Devolvendo à fila… {n} até agora", "Back to the queue… {n} so far"],
   "tasks.retry_all_done": ["{n} tarefas de volta à fila.", "{n} tasks are back in the queue."],
 
   "task.triage.process_async": ["Triagem", "Triage"],
@@ -167,6 +169,20 @@ const ENTRIES = {
   "panel.expected": ["Início esperado", "Expected start"],
   "panel.watch": ["Avisar-me do fim", "Tell me when it ends"],
 
+  "payload.title": ["O que foi pedido", "What was asked"],
+  "payload.noted": ["Pode conter palavras do cliente; cada leitura fica na trilha de auditoria.", "It may hold a client's words; each reading stands in the audit trail."],
+  "payload.show": ["Mostrar", "Show"],
+  "payload.hide": ["Ocultar", "Hide"],
+  "payload.save": ["Baixar (JSON)", "Download (JSON)"],
+  "payload.clipped": ["Só o começo cabe aqui.", "Only the beginning has room here."],
+  "payload.empty": ["Sem argumentos.", "No arguments."],
+  "payload.hidden": ["Oculto: a chave não tem o escopo", "Hidden: the key lacks the scope"],
+
+  "role.client": ["Cliente", "Client"],
+  "role.user": ["Usuário", "User"],
+  "role.agent": ["Atendente", "Agent"],
+  "role.assistant": ["Assistente", "Assistant"],
+
   "triage.urgency": ["urgência {level}", "{level} urgency"],
   "triage.confidence": ["confiança {percent}", "confidence {percent}"],
   "triage.reasons": ["Por que esta urgência", "Why this urgency"],
@@ -199,6 +215,7 @@ const ENTRIES = {
   "problem.404": ["Não existe ou já foi esquecido.", "It does not exist or was forgotten."],
   "problem.409": ["A situação da tarefa mudou e não permite mais isto.", "The task's status has changed and no longer allows this."],
   "problem.412": ["O registro mudou desde que a página o leu. Nada foi feito.", "The record has changed since the page read it. Nothing was done."],
+  "problem.410": ["Já não existe: o conteúdo foi apagado.", "It is gone: the content was erased."],
   "problem.422": ["O pedido não é válido.", "The request is not valid."],
   "problem.429": ["Pedidos demais em pouco tempo. Espere um momento e tente de novo.", "Too many requests in a short time. Wait a moment and try again."],
   "problem.503": ["O serviço está indisponível no momento. Tente de novo em instantes.", "The service is unavailable just now. Try again in a moment."],

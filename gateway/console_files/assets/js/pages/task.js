@@ -12,6 +12,7 @@ import { LiveStream } from "../live-stream.js";
 import { badge, confirmed, doButton, pageHead, toast } from "../parts.js";
 import { may } from "../session.js";
 import { errorBlock, explainBlock, linesBlock, recordBlock, resultBlock, timelineBlock } from "../task-details.js";
+import { payloadBlock } from "../task-payload.js";
 import { after, fromEvent, isFinal } from "../task-state.js";
 import { isWatched, setWatched } from "../watch.js";
 
@@ -140,9 +141,10 @@ class TaskPage {
     this.told = element("p", { class: "problem", role: "alert" });
     this.main = element("div", { class: "details" });
     this.lines = element("div", { class: "details" });
+    this.given = element("div", { class: "details" });
     this.why = element("div", { class: "details", hidden: true });
     this.aside = element("div", { class: "details" });
-    const columns = element("div", { class: "task-columns" }, element("div", {}, this.main, this.lines), element("div", {}, this.why, this.aside));
+    const columns = element("div", { class: "task-columns" }, element("div", {}, this.main, this.given, this.lines), element("div", {}, this.why, this.aside));
     this.root.append(back, head, this.where, this.told, this.now, columns);
     this.shownActions = null;
     this.now.hidden = true;
@@ -160,6 +162,7 @@ class TaskPage {
     this.drawNow(this.task);
     this.drawActions(this.task);
     this.drawDetails(this.task);
+    if (!this.given.children.length) this.given.append(payloadBlock(this.id) ?? "");
   }
 
   drawWhere({ case_id: caseId, task_name: name, task_id: id, metadata }) {

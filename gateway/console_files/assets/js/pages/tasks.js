@@ -38,11 +38,12 @@ class TasksPage {
 
   start() {
     this.actions = element("div", { class: "actions" });
+    this.moving = element("p", { class: "note", role: "status" });
     this.filters = element("form", { class: "filters", role: "search", "aria-label": text("tasks.filter") });
     this.filters.addEventListener("submit", (event) => event.preventDefault());
     this.chips = element("ul", { class: "chips", "aria-label": text("statuses.title") });
     this.note = element("p", { class: "note" });
-    this.root.append(pageHead(text("nav.tasks"), this.actions), this.chips, this.filters);
+    this.root.append(pageHead(text("nav.tasks"), this.moving, this.actions), this.chips, this.filters);
     this.root.append(element("section", { class: "card list", "aria-label": text("tasks.title") }, this.note, this.rows.element, this.below));
     this.clear = button(text("tasks.clear"), { class: "quiet clear" }, () => navigate("/tasks"));
     this.drawFilters();
@@ -181,11 +182,34 @@ class TasksPage {
     const words = text(`tasks.${verb}_all_ask`, { filter: said });
     if (!(await confirmed(text(`tasks.${verb}_all`), words, text(`tasks.${verb}_all`)))) return;
     const { status, ...others } = filter;
-    const answer = await callInSession("POST", `/api/tasks/${verb}`, status ? { ...others, status: [status] } : others);
+    const telling = this.tellMoves(verb);
+    let answer;
+    try {
+      answer = await callInSession("POST", `/api/tasks/${verb}`, status ? { ...others, status: [status] } : others);
+    } finally {
+      telling.abort();
+    }
     toast(text(`tasks.${verb}_all_done`, { n: number(answer.cancelled ?? answer.retried ?? 0) }));
     await this.read({ all: true });
   }
+
+  // Thousands take seconds: meanwhile it is told how many were heard of.
+  tellMoves(verb) {
+    const telling = new AbortController();
+    let heard = 0;
+    const tell = atMostEvery(250, () => {
+      if (!telling.signal.aborted) this.moving.textContent = text(`tasks.${verb}_all_going`, { n: number(heard) });
+    });
+    onEvent((name) => name === HEARD[verb] && ++heard && tell(), telling.signal);
+    telling.signal.addEventListener("abort", () => { this.moving.textContent = ""; });
+    this.signal.addEventListener("abort", () => telling.abort());
+    tell();
+    return telling;
+  }
 }
+
+// The event by which a move of many is heard, task by task.
+const HEARD = { cancel: "cancelled", retry: "queued" };
 
 // What the address asks for stands in the choice, though it is none of the usual ones.
 function withAsked(options, asked) {
