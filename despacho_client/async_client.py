@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar, cast
+from typing import Any, Literal, NoReturn, Self, TypeVar, cast
 
 import httpx
 
@@ -200,6 +200,26 @@ class AsyncClient:
     async def circuit_breakers(self) -> list[dict[str, Any]]:
         answer = await self._json(calls.circuit_breakers())
         return cast(list[dict[str, Any]], answer["breakers"])
+
+    async def reports(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The reports that are kept, newest first: what each is of, and where it is read."""
+        return cast(list[dict[str, Any]], (await self._json(calls.reports(limit)))["reports"])
+
+    async def report(self, report_id: str) -> dict[str, Any]:
+        """The data of a report."""
+        return cast(dict[str, Any], await self._json(calls.report(report_id, "json", None)))
+
+    async def report_page(self, report_id: str, lang: Literal["pt", "en"] | None = None) -> str:
+        """A report as a page of its own, in HTML."""
+        return (await self._send(calls.report(report_id, "html", lang))).text
+
+    async def report_table(self, report_id: str) -> str:
+        """A report as CSV."""
+        return (await self._send(calls.report(report_id, "csv", None))).text
+
+    async def write_report(self, kind: Literal["daily", "weekly"] = "daily", until: str | None = None) -> Accepted:
+        """Have a report written of the day or week that ends now, or at `until` (RFC 3339); it has the task's id."""
+        return cast(Accepted, await self._json(calls.write_report(kind, until)))
 
     async def wait(self, task_id: str, *, timeout_s: float = 300.0) -> Task:
         """The record as soon as the task has ended. Raises `StillRunning` after `timeout_s`, or up to 15 s later

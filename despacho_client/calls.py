@@ -186,6 +186,18 @@ def circuit_breakers() -> Call:
     return Call("GET", "/api/circuit-breakers")
 
 
+def reports(limit: int) -> Call:
+    return Call("GET", "/api/reports", params={"limit": limit})
+
+
+def report(report_id: str, form: str, lang: str | None) -> Call:
+    return Call("GET", f"/api/reports/{quote(report_id, safe='')}.{form}", params={"lang": lang})
+
+
+def write_report(kind: str, until: str | None) -> Call:
+    return Call("POST", "/api/reports", body={"kind": kind, "until": until}, repeatable=False)
+
+
 def events_of_task(task_id: str) -> str:
     return f"{_task(task_id)}/events"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar, cast
+from typing import Any, Literal, NoReturn, Self, TypeVar, cast
 
 import httpx
 
@@ -199,6 +199,26 @@ class Client:
     def circuit_breakers(self) -> list[dict[str, Any]]:
         answer = self._json(calls.circuit_breakers())
         return cast(list[dict[str, Any]], answer["breakers"])
+
+    def reports(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The reports that are kept, newest first: what each is of, and where it is read."""
+        return cast(list[dict[str, Any]], (self._json(calls.reports(limit)))["reports"])
+
+    def report(self, report_id: str) -> dict[str, Any]:
+        """The data of a report."""
+        return cast(dict[str, Any], self._json(calls.report(report_id, "json", None)))
+
+    def report_page(self, report_id: str, lang: Literal["pt", "en"] | None = None) -> str:
+        """A report as a page of its own, in HTML."""
+        return (self._send(calls.report(report_id, "html", lang))).text
+
+    def report_table(self, report_id: str) -> str:
+        """A report as CSV."""
+        return (self._send(calls.report(report_id, "csv", None))).text
+
+    def write_report(self, kind: Literal["daily", "weekly"] = "daily", until: str | None = None) -> Accepted:
+        """Have a report written of the day or week that ends now, or at `until` (RFC 3339); it has the task's id."""
+        return cast(Accepted, self._json(calls.write_report(kind, until)))
 
     def wait(self, task_id: str, *, timeout_s: float = 300.0) -> Task:
         """The record as soon as the task has ended. Raises `StillRunning` after `timeout_s`, or up to 15 s later

@@ -15,16 +15,18 @@ import redis
 from actors import reports
 from actors.declare import Declared, declare
 from actors.toolbox import Toolbox
+from despacho_client import Client as PythonClient
 from middleware.broker import build_broker
 from middleware.worker import LaneWorker
 from tasks.alerts import Alert
+from tasks.api_keys import SCOPES, ApiKeys
 from tasks.clock import now_ms, to_ms
 from tasks.keys import Keys
 from tasks.ledger import Ledger
 from tasks.report_data import ReportMaker
 from tasks.reports import ReportBook
 from tasks.settings import Settings
-from tests.integration.conftest import QUICK, Client
+from tests.integration.conftest import QUICK, Client, Gateway
 from tests.sample_report import full
 
 KEYS = Keys("despacho")
@@ -270,9 +272,15 @@ def test_a_period_that_no_report_can_have_is_refused(api: Client) -> None:
 
 
 def test_a_report_is_given_in_the_form_and_language_that_are_wished_for(
-    api: Client, client: redis.Redis, settings: Settings
+    api: Client, gateway: Gateway, keys: ApiKeys, client: redis.Redis, settings: Settings
 ) -> None:
     ReportBook(client, settings).keep("r-1", full())
+    with PythonClient(gateway.url, keys.create("ops", "acme", SCOPES)[1]) as despacho:
+        assert [each["report_id"] for each in despacho.reports()] == ["r-1"]
+        assert despacho.report("r-1")["totals"]["failed"] == 7
+        assert "<h1>Daily report</h1>" in despacho.report_page("r-1", "en")
+        assert despacho.report_table("r-1").startswith("from,until,what,name,")
+        assert despacho.write_report("weekly", "2026-11-23T00:00:00-03:00")["status"] == "queued"
     (entry,) = api.get("/api/reports").json()["reports"]
     assert (entry["kind"], entry["until"]) == ("daily", "2026-11-23T03:00:00.000Z")
 

@@ -44,6 +44,12 @@ export function moment(iso, timeZone = undefined) {
   return formatted(at, { timeZone, ...(today ? {} : { day: "2-digit", month: "2-digit" }) }, !today);
 }
 
+// From a moment to another, with their days.
+export function period(from, until) {
+  const wish = { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return new Intl.DateTimeFormat(language(), wish).formatRange(new Date(from), new Date(until));
+}
+
 // Hours and minutes alone.
 export function timeOfDay(iso) {
   return formatted(new Date(iso), {}, true);

@@ -438,7 +438,7 @@ const ENTRIES = {
   "reports.report": ["Relatório", "Report"],
   "reports.daily": ["Relatório diário", "Daily report"],
   "reports.weekly": ["Relatório semanal", "Weekly report"],
-  "reports.until": ["Até", "Until"],
+  "reports.period": ["Período", "Period"],
   "reports.open": ["Abrir", "Open"],
   "reports.asked": ["Relatório pedido; aparecerá aqui.", "Report requested; it will show here."],
   "reports.request_daily": ["Pedir o diário", "Request a daily"],

@@ -2,6 +2,7 @@
 
 import { callInSession } from "../api.js";
 import { element } from "../elements.js";
+import { period } from "../formats.js";
 import { text } from "../language.js";
 import { onEvent } from "../live.js";
 import { card, doButton, emptyState, errorState, pageHead, row, table, toast, waitState, when } from "../parts.js";
@@ -33,13 +34,13 @@ function content(reports) {
   if (!reports.length) return emptyState(text("reports.none"));
   const columns = [
     { name: text("reports.report") },
-    { name: text("reports.until"), kind: "number" },
+    { name: text("reports.period"), kind: "number" },
     { name: text("reports.open"), kind: "do" },
   ];
   return card(text("nav.reports"), "", table(text("nav.reports"), columns, reports.map((report) => row(columns, cells(report)))));
 }
 
-function cells({ report_id: id, kind, until, links }) {
+function cells({ report_id: id, kind, from, until, links }) {
   const forms = Object.entries(links).map(([form, href]) => {
     const attributes = form === "html" ? { class: "button small primary", target: "_blank", rel: "noopener" } : { class: "button small", download: `${id}.${form}` };
     return element("a", { href, ...attributes, "aria-label": `${form.toUpperCase()}: ${id}` }, form.toUpperCase());
@@ -47,7 +48,7 @@ function cells({ report_id: id, kind, until, links }) {
   const words = kind ? text(`reports.${kind}`) : text("reports.report");
   return [
     element("div", { class: "stacked" }, element("span", {}, words), element("span", { class: "code" }, id)),
-    when(until ?? momentIn(id)),
+    until ? element("span", {}, period(from, until)) : when(momentIn(id)),
     element("div", { class: "actions" }, forms),
   ];
 }
