@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -46,6 +47,12 @@ class Gateway:
         self._thread.start()
         wait_until(lambda: server.started, "the gateway listens")
         self.port = server.servers[0].sockets[0].getsockname()[1]
+
+    def keeps_little_for_its_clients(self) -> None:
+        """From now on: the system would take megabytes for a client that takes nothing."""
+        assert self._server is not None
+        for listener in self._server.servers[0].sockets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
 
     def stop(self) -> None:
         assert self._server is not None

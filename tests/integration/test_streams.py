@@ -390,9 +390,12 @@ class RawReader:
 
     def read_to_the_end(self) -> list[tuple[int, dict[str, Any]]]:
         """Everything, to the cut: the events that came whole."""
+        deadline = time.monotonic() + 20
         try:
             while chunk := self._socket.recv(65_536):
                 self.text += chunk
+                # A stream that is open is never silent for long.
+                assert time.monotonic() < deadline, "the stream was not cut"
         except ConnectionResetError:
             pass
         return whole_events(self.text)
@@ -401,20 +404,32 @@ class RawReader:
         self._socket.close()
 
 
+def watchers(api: Client) -> int:
+    found = re.search(r"^despacho_stream_watchers(?:{.*})? (\d+)", api.get("/metrics").text, re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
 def test_a_client_that_takes_nothing_is_cut_and_misses_nothing(
     api: Client, gateway: Gateway, ledger: Ledger, client: redis.Redis
 ) -> None:
     path, channel = "/api/v2/triage/stream/case-1", "despacho:events:case:acme:case-1"
-    tasks = [in_case() for _ in range(8 * BEHIND_AT_MOST)]
+    gateway.keeps_little_for_its_clients()
     slow = RawReader(gateway, path, token_of(api))
     with closing(slow), watching(api, path) as quick:
         slow.read_until(b"retry")
         wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 1, "both watch")
+        tasks: list[NewTask] = []
         told: list[Told] = []
-        for at in range(0, len(tasks), 200):
-            ledger.submit(tasks[at : at + 200])
-            told += take(quick, 200)
 
+        def is_cut_by_more() -> bool:
+            more = [in_case() for _ in range(200)]
+            ledger.submit(more)
+            tasks.extend(more)
+            told.extend(take(quick, len(more)))
+            return watchers(api) == 1
+
+        wait_until(is_cut_by_more, "the client that takes nothing is cut")
         assert [event.data["task_id"] for event in told] == [task.task_id for task in tasks]
         got = slow.read_to_the_end()
 
