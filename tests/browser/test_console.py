@@ -325,7 +325,7 @@ def test_the_theme_is_chosen_and_kept(console: Page) -> None:
 
 
 def test_a_session_that_has_ended_leads_to_the_login_and_back(console: Page, faults: list[str]) -> None:
-    # From a page that asks for nothing by itself: another would leave for the login before it is left for the batches.
+    # From a page that asks for nothing by itself: another would go to the login before anybody clicks.
     go(console, "Nova tarefa")
     expect(console.locator("[aria-busy=true]")).to_have_count(0)
     console.context.clear_cookies()
