@@ -385,7 +385,9 @@ class BatchCaseResult(Frozen):
 
 class ReportPayload(Frozen):
     kind: Literal["daily", "weekly"] = "daily"
-    until: ReportEnd | None = Field(default=None, description="End of the period; by default now.")
+    until: ReportEnd | None = Field(
+        default=None, description="End of the period, in the years 1971 to 2100; by default now."
+    )
 
 
 class ReportResult(Frozen):
