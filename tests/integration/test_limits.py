@@ -14,6 +14,7 @@ from hypothesis import settings as profile
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
 
 from tasks.catalog import Catalog
+from tasks.clock import now_ms
 from tasks.errors import IllegalMove
 from tasks.inspection import Inspection, Kind
 from tasks.ledger import Appetite, Hold, Ledger, Started
@@ -200,6 +201,9 @@ def test_a_child_that_is_dropped_leaves_the_turn_of_its_case_to_the_next(limited
     ledger.submit([child])
     ledger.await_children(batch.hold)
     assert fetched(ledger) == []
+    queued_ms = record(ledger, child.task_id).queued_ms or 0
+    # Of one millisecond, any of the two may come first.
+    wait_until(lambda: now_ms() > queued_ms + 1, "the other one is queued later")
     (waiting,) = submitted(ledger, of_case("c-1"))
     assert (fetched(ledger), ids([began])) == ([], running)
 
