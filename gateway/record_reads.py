@@ -55,6 +55,7 @@ class RecordReads:
         except Unavailable as error:
             _fail(wanted, error)
         except BaseException:
+            # Also where this task is cancelled: who waits for it would else wait for ever.
             _fail(wanted, Unavailable("the records could not be read"))
             raise
         else:

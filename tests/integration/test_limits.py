@@ -234,6 +234,21 @@ def test_a_rate_is_kept_and_used_up(limited: Limited) -> None:
     assert astray(ledger) == []
 
 
+def test_who_comes_a_little_late_does_not_delay_those_behind_it(limited: Limited) -> None:
+    # Given a slot a minute, and one that was planned for just now
+    ledger = limited(rate="1/minute")
+    submitted(ledger, a_task(), a_task())
+    next_slot = ledger.keys.of("next_slot", task_name="demo.work")
+    planned = now_ms() + 50
+    ledger.client.set(next_slot, planned, px=60_000)
+
+    # When somebody looks within the tolerance of 100 ms, then one begins, and the next is planned by the plan, not by
+    # the clock
+    assert len(fetched(ledger)) == 1
+    assert float(ledger.client.get(next_slot) or 0) == planned + 60_000  # type: ignore[arg-type]
+    assert fetched(ledger) == []
+
+
 def test_limits_that_are_taken_away_let_everybody_go(
     limited: Limited, client: redis.Redis, settings: Settings
 ) -> None:
