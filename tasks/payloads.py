@@ -60,7 +60,11 @@ WHOLE = BeforeValidator(_as_a_whole_number)
 Day = Annotated[dt.date, Strict(False), BeforeValidator(_as_a_day)]
 Moment = Annotated[AwareDatetime, Strict(False), BeforeValidator(_as_a_moment)]
 """RFC 3339, with its offset."""
-ReportEnd = Annotated[Moment, AfterValidator(_in_reach)]
+ReportEnd = Annotated[
+    Moment,
+    AfterValidator(_in_reach),
+    Field(json_schema_extra={"pattern": r"^(197[1-9]|19[89][0-9]|20[0-9]{2}|2100)-"}),
+]
 """Where the period of a report may end."""
 CaseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:@~-]{1,128}$")]
 DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
