@@ -236,7 +236,7 @@ def gradual_replay(replay_id: str) -> Call:
 
 
 def stop_replay(replay_id: str) -> Call:
-    return Call("DELETE", f"/api/dead-letters/replays/{quote(replay_id, safe='')}", repeatable=False)
+    return Call("POST", f"/api/dead-letters/replays/{quote(replay_id, safe='')}/stop", repeatable=False)
 
 
 def discard(task_id: str) -> Call:

@@ -13,7 +13,6 @@ from starlette.routing import Route
 from gateway.auth import by, needs
 from gateway.conditions import entity_tag, seen_by
 from gateway.json import Json
-from gateway.methods import resource
 from gateway.requests import (
     ReplayRequest,
     idempotency_of_move,
@@ -145,7 +144,8 @@ ROUTES = [
     Route("/api/dead-letters/groups", groups, methods=["GET"]),
     Route("/api/dead-letters/replay", replay_all, methods=["POST"]),
     Route("/api/dead-letters/replays", replays, methods=["GET"]),
-    resource("/api/dead-letters/replays/{replay_id}", GET=replay_state, DELETE=stop_replay),
+    Route("/api/dead-letters/replays/{replay_id}", replay_state, methods=["GET"]),
+    Route("/api/dead-letters/replays/{replay_id}/stop", stop_replay, methods=["POST"]),
     Route("/api/dead-letters/{task_id}/replay", replay, methods=["POST"]),
     Route("/api/dead-letters/{task_id}", discard, methods=["DELETE"]),
 ]

@@ -164,7 +164,7 @@ def test_it_stops_where_the_fault_comes_back_and_leaves_the_rest(
         "replayed": 3, "succeeded": 1, "came_back": 1, "under_way": 1
     }  # fmt: skip
     assert api.get("/api/dead-letters/groups").json()["groups"][0]["count"] == 37
-    assert api.delete(f"/api/dead-letters/replays/{replay_id}").status_code == 409
+    assert api.post(f"/api/dead-letters/replays/{replay_id}/stop").status_code == 409
     # The group is free for the next try.
     assert begin(api)["total"] == 37
 
@@ -227,17 +227,17 @@ def test_it_can_be_stopped_and_a_step_that_takes_too_long_stops_it(
     _, token = keys.create("looks on", "acme", ("ops:read", "tasks:write"))
     with Client(base_url=gateway.url, headers={"Authorization": f"Bearer {token}"}) as looker:
         assert told(looker, replay_id)["state"] == "running"
-        assert looker.delete(f"/api/dead-letters/replays/{replay_id}").status_code == 403
+        assert looker.post(f"/api/dead-letters/replays/{replay_id}/stop").status_code == 403
         assert looker.post("/api/dead-letters/replay", json={"queue": "triage", "gradual": True}).status_code == 403
 
-    answer = other_tenant.delete(f"/api/dead-letters/replays/{replay_id}")
+    answer = other_tenant.post(f"/api/dead-letters/replays/{replay_id}/stop")
 
     assert (answer.json()["state"], answer.json()["reason"]) == ("stopped", "cancelled")
     assert book.go_on(replay_id) is None
     assert work.succeed() == 1
     ends = api.get("/api/audit?tenant=rival&action=dead_letter.replay_gradually").json()["entries"]
     assert [entry["outcome"] for entry in ends] == ["stopped"]
-    assert other_tenant.delete("/api/dead-letters/replays/none").status_code == 404
+    assert other_tenant.post("/api/dead-letters/replays/none/stop").status_code == 404
 
     replay_id = begin(api)["replay_id"]
     impatient = ReplayBook(ledger, settings.model_copy(update={"replay_step_s": 0.0}))

@@ -155,8 +155,8 @@ class DeadLettersPage {
     const tone = state === "stopped" ? "bad" : ENDED.has(state) ? "good" : "calm";
     const name = reason ? nameOf("replay_reason", reason) : nameOf("replay", state);
     const words = [text("dead.slowly", { n: number(replayed ?? 0), total: number(total ?? 0) }), passed ? text("dead.passed_over", { n: number(passed) }) : ""];
-    const stop = doButton(text("dead.stop"), { class: "small", id: `stop-${id}` }, async () => this.drawReplay(await callInSession("DELETE", `/api/dead-letters/replays/${encodeURIComponent(id)}`)));
-    const canStop = state === "running" && may("ops:write") && has("DELETE /api/dead-letters/replays/{id}");
+    const stop = doButton(text("dead.stop"), { class: "small", id: `stop-${id}` }, async () => this.drawReplay(await callInSession("POST", `/api/dead-letters/replays/${encodeURIComponent(id)}/stop`)));
+    const canStop = state === "running" && may("ops:write") && has("POST /api/dead-letters/replays/{id}/stop");
     keepFocus(this.replaying, () => this.replaying.replaceChildren(element("p", { class: "card inset" }, badge(tone, name), " ", words.join(" "), " ", canStop ? stop : "")));
   }
 
