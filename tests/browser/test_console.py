@@ -20,7 +20,7 @@ from tests.conftest import wait_until
 from tests.system.service import RunningService
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +56,30 @@ def test_a_triage_from_the_form_ends_in_the_list_without_a_reload(console: Page)
     expect(listed).to_contain_text("Alta")
     expect(listed).to_contain_text("Trabalhista · urgência alta")
     assert console.evaluate("performance.timeOrigin") == loaded_at
+
+
+def test_a_task_that_ends_before_its_submit_is_answered_is_told_of(console: Page, api: httpx.Client) -> None:
+    # given an answer to the submit that is late: the task has ended by then, and the stream has said so
+    def answer_late(route: Route) -> None:
+        answer = route.fetch()
+        task_id = answer.json()["task_id"]
+        wait_until(lambda: api.get(f"/api/tasks/{task_id}").json()["status"] == "succeeded", "the task has ended")
+        # What the page heard before this one ended, it has heard now.
+        after = submit(api, args=["depois-1"], kwargs={"user_message": "Bom dia"})
+        wait_until(lambda: api.get(f"/api/tasks/{after}").json()["status"] == "succeeded", "the next one too")
+        route.fulfill(response=answer)
+
+    console.route("**/api/tasks/queue", answer_late)
+    go(console, "Nova tarefa")
+    console.get_by_label("Caso").fill("depressa-1")
+    console.get_by_label("Mensagem do cliente").fill("Fui demitida ontem.")
+
+    # when it comes
+    console.get_by_role("button", name="Enfileirar").click()
+
+    # then the end is told, once
+    expect(console.locator(".toast")).to_contain_text("Triagem depressa-1: Concluída")
+    expect(console.locator(".toast")).to_have_count(1)
 
 
 def test_a_document_is_uploaded_and_read_by_the_form(console: Page, tmp_path: Path) -> None:
